@@ -1,0 +1,3 @@
+"""Instar: one self-hosted hub for AI agents."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,54 @@
+"""Grants and callers: what `authenticate` gives and `may` asks."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from instar.base.clock import Micros
+from instar.wire.identity import Principal, PrincipalKind, Scope
+
+GrantKind = Literal["local", "key", "agent", "session", "anonymous"]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A revocable right of a principal; made only by `attenuate`."""
+
+    id: str
+    principal: Principal
+    kind: GrantKind
+    scopes: frozenset[Scope]
+    agents: frozenset[str] | None = None
+    """Agent ids that it speaks for; None: those that registered with it, and unclaimed ids where allowed."""
+    rooms: frozenset[str] | None = None
+    """Room ids that it is confined to; None: every room its scopes reach."""
+    expires_at: Micros | None = None
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated (or, where the mode allows it, anonymous) party to one request or socket.
+
+    Only `Authenticator.authenticate` makes one.
+    """
+
+    grant: Grant
+    is_local: bool = False
+
+    @property
+    def principal(self) -> Principal:
+        """Who the caller is."""
+        return self.grant.principal
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether no credential was presented."""
+        return self.grant.kind == "anonymous"
+
+    def has(self, *scopes: Scope) -> bool:
+        """Whether the grant holds one of `scopes`."""
+        return not self.grant.scopes.isdisjoint(scopes)
+
+
+LOCAL_OPERATOR = Principal("operator", PrincipalKind.OPERATOR, "Operator")
+ANONYMOUS = Principal("anonymous", PrincipalKind.ANONYMOUS, "")

@@ -1,0 +1,161 @@
+"""Every error code as data: its HTTP status, whether a retry can help, and the next step.
+
+A caller meets a code in the body of an HTTP error, in a native-link error frame and in the CLI's JSON error.
+"""
+
+from typing import NamedTuple
+
+
+class Code(NamedTuple):
+    """One row of the error table."""
+
+    status: int
+    """HTTP status."""
+    retryable: bool
+    """Whether the same request may succeed later without a change."""
+    meaning: str
+    """What it says."""
+    hint: str
+    """The next step when the error names no better one."""
+
+
+
+CODES: dict[str, Code] = {
+    "bad_request": Code(400, False, "The request cannot be read.", "Send one JSON object that fits the reference."),
+    "unauthorized": Code(
+        401,
+        False,
+        "No valid credential came with the request.",
+        "Send `Authorization: Bearer TOKEN`; make one with `instar keys create`.",
+    ),
+    "forbidden": Code(
+        403,
+        False,
+        "The credential lacks the right that this needs.",
+        "Ask an operator for a key with the scope that the message names.",
+    ),
+    "origin_refused": Code(
+        403,
+        False,
+        "The Origin or Host of the request is not one of this hub's.",
+        "Open the console at the hub's own address, or add it to `server.allowed_origins`.",
+    ),
+    "not_found": Code(
+        404,
+        False,
+        "There is no such object, or it is not yours to see.",
+        "List what there is with `instar rooms list` or `instar agents list`.",
+    ),
+    "method_not_allowed": Code(
+        405,
+        False,
+        "The path exists, but not with this method.",
+        "Use a method that the `Allow` header names.",
+    ),
+    "conflict": Code(
+        409,
+        False,
+        "The request contradicts what is stored.",
+        "Read the object again and send a request that fits it.",
+    ),
+    "id_reused": Code(409, False, "This id was used before with other content.", "Send new content under a new id."),
+    "unknown_cursor": Code(
+        409,
+        False,
+        "The cursor is not one that this hub gave.",
+        "Read from the start, or from a `seq` that the gap names.",
+    ),
+    "lease_lost": Code(
+        409,
+        False,
+        "The lease ended or belongs to another holder.",
+        "Lease the item again before you acknowledge it.",
+    ),
+    "storage_locked": Code(
+        409,
+        False,
+        "Another hub runs on the same data.",
+        "Stop that hub, or choose another data directory with INSTAR_DATA_DIR.",
+    ),
+    "too_large": Code(
+        413,
+        False,
+        "The body or one of its parts is larger than the limit.",
+        "Send less at once; upload files in the background and link them.",
+    ),
+    "unsupported_media_type": Code(
+        415,
+        False,
+        "This media type is not accepted here.",
+        "Send a media type that `uploads.media_types` allows.",
+    ),
+    "unprocessable_entity": Code(
+        422,
+        False,
+        "The request can be read, but a field does not fit.",
+        "Correct the field that the message names.",
+    ),
+    "rate_limited": Code(
+        429,
+        True,
+        "Too many requests in too short a time.",
+        "Wait for the time in `Retry-After`, then send again.",
+    ),
+    "loop_stopped": Code(
+        429,
+        True,
+        "Agents answered each other too often; the room cools down.",
+        "Let a person speak in the room, or wait for the time in `Retry-After`.",
+    ),
+    "paused": Code(
+        423,
+        True,
+        "The agent, or all agents, are paused.",
+        "Resume with `instar agents resume ID` (or `--all`).",
+    ),
+    "internal_error": Code(
+        500,
+        False,
+        "The hub met a fault of its own.",
+        "Report it with the request id; `instar doctor` may name the cause.",
+    ),
+    "data_corrupt": Code(
+        500,
+        False,
+        "Stored data does not match its checksum.",
+        "Run `instar doctor`, then restore the room from a backup.",
+    ),
+    "schema_too_new": Code(
+        500,
+        False,
+        "The data was written by a newer Instar.",
+        "Install that version, or restore the backup that the upgrade made.",
+    ),
+    "bad_gateway": Code(
+        502, True, "A remote system gave no usable answer.", "Check the remote system, then try again."
+    ),
+    "service_unavailable": Code(
+        503, True, "The hub cannot serve this now.", "Try again in a moment; `instar status` says why."
+    ),
+    "storage_full": Code(
+        503,
+        True,
+        "The disk that holds the data is full.",
+        "Free space; writing resumes by itself within seconds.",
+    ),
+    "overloaded": Code(
+        503,
+        True,
+        "More work waits than the hub accepts.",
+        "Wait for the time in `Retry-After`, then send again.",
+    ),
+    "too_many_streams": Code(
+        503, True, "The limit of live streams is reached.", "Close a stream, or raise `limits.streams`."
+    ),
+    "timeout": Code(504, True, "The work did not end in its time.", "Try again; for long work use a longer `wait`."),
+}
+
+
+def status_of(code: str) -> int:
+    """Return the HTTP status of `code`; an unknown code is an internal error."""
+    return CODES[code].status if code in CODES else CODES["internal_error"].status

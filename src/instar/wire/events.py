@@ -1,0 +1,151 @@
+"""The event: an immutable, numbered record; its types; and how one is rendered as JSON.
+
+The envelope is for ever. The payload is JSON bytes made once and spliced into every rendering.
+"""
+
+import hashlib
+from typing import Any, NamedTuple, NewType
+
+import msgspec
+
+from instar.base.clock import Micros, to_rfc3339
+from instar.base.ids import derived_uuid
+
+RoomKey = NewType("RoomKey", str)
+"""`kind:id` of a room within its org: `room:general`, `thread:t1`, `dm:d1`, `system:directory`."""
+
+DIRECTORY = RoomKey("system:directory")
+"""Agents that come, go and change; read by every authenticated principal."""
+KEYRING = RoomKey("system:keys")
+"""Keys made and revoked; read with scope `keys`."""
+AUDIT = RoomKey("system:audit")
+"""Privileged acts; read with scope `operate`."""
+SYSTEM_ROOMS = (DIRECTORY, KEYRING, AUDIT)
+
+
+class EventType(NamedTuple):
+    """One row of the event table."""
+
+    payload: str
+    """The JSON member that holds the payload."""
+    meaning: str
+
+
+EVENT_TYPES: dict[str, EventType] = {
+    "message.created": EventType("message", "A message was stored."),
+    "message.edited": EventType("edit", "A message's parts were replaced; history shows the new ones."),
+    "message.redacted": EventType("redaction", "A message's content was erased."),
+    "reaction.added": EventType("reaction", "A reaction was put on a message."),
+    "reaction.removed": EventType("reaction", "A reaction was taken from a message."),
+    "room.created": EventType("room", "A room was created."),
+    "room.updated": EventType("room", "A room's name, visibility or write policy changed."),
+    "room.members.updated": EventType("room", "The set of a room's members changed."),
+    "room.removed": EventType("room", "A room was removed; its history stays stored."),
+    "thread.created": EventType("thread", "A thread's first message is about to follow."),
+    "dm.created": EventType("dm", "A direct conversation was opened."),
+    "agent.registered": EventType("agent", "An agent id was claimed."),
+    "agent.updated": EventType("agent", "An agent's name, wake policy or token changed."),
+    "agent.connected": EventType("agent", "An agent attached."),
+    "agent.disconnected": EventType("agent", "An agent's last attachment ended."),
+    "agent.paused": EventType("agent", "An agent is woken no more until it is resumed."),
+    "agent.resumed": EventType("agent", "A paused agent is woken again."),
+    "agent.removed": EventType("agent", "An agent was removed."),
+    "agent.wake.delivered": EventType("agent", "An agent acknowledged an event that wakes it."),
+    "agent.wake.failed": EventType("agent", "An agent could not handle an event that wakes it."),
+    "loop.stopped": EventType("loop", "Agents answered each other too often; the room cools down."),
+    "run.started": EventType("run", "A run began."),
+    "run.finished": EventType("run", "A run ended: done, failed or cancelled."),
+    "key.created": EventType("key", "A key was made."),
+    "key.revoked": EventType("key", "A key was revoked, or its token replaced."),
+    "hub.stopped": EventType("hub", "All agents were stopped."),
+    "hub.resumed": EventType("hub", "Stopped agents may run again."),
+    "audit.recorded": EventType("audit", "A privileged act."),
+    "stream.replay_gap": EventType("replay_gap", "Not stored: the stream cannot resume where it was asked to."),
+}
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A committed event."""
+
+    seq: int
+    """Strictly increasing over the whole store; holes are legal."""
+    prev: int
+    """The `seq` before it in its room, 0 for the first: how a reader sees a gap."""
+    org: str
+    room: RoomKey
+    id: str
+    type: str
+    actor: str
+    """Id of the principal that caused it; empty for the hub itself."""
+    created_at: Micros
+    payload: bytes
+    """JSON object; after a redaction the tombstone that replaced it."""
+    digest: bytes
+    """SHA-256 of the payload as it was appended; a redaction keeps it."""
+    chain: bytes
+    """SHA-256 over the previous chain value of the room, the envelope and the digest."""
+    redacted: bool = False
+
+
+def envelope_chain(previous: bytes, event_id: str, room: str, kind: str, actor: str, at: int, digest: bytes) -> bytes:
+    """Return the chain value of an event: it fixes the envelope and every event before it in the room.
+
+    `seq` is left out, so that a copy into another store with other numbers verifies as well.
+    """
+    head = "\x1f".join((event_id, room, kind, actor, str(at))).encode()
+    return hashlib.sha256(previous + head + digest).digest()
+
+
+def message_event_id(message_id: str) -> str:
+    """Return the event id of `message.created` (Moltnet http.v1 §1.1), so a message id finds its event."""
+    return "evt_" + derived_uuid(message_id.strip())
+
+
+def render(event: Event, network_id: str) -> bytes:
+    """Return the event as the JSON that `/v1`, SSE and every attachment show: Moltnet's shape plus our fields."""
+    return b'{"id":"%b","type":"%b","network_id":"%b","created_at":"%b","seq":%d,"prev":%d,"room":%b,"%b":%b}' % (
+        event.id.encode(),
+        event.type.encode(),
+        network_id.encode(),
+        to_rfc3339(event.created_at).encode(),
+        event.seq,
+        event.prev,
+        msgspec.json.encode(event.room),
+        EVENT_TYPES[event.type].payload.encode(),
+        event.payload,
+    )
+
+
+class EventView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The JSON shape of an event, for schemas and clients; `render` writes it without building one."""
+
+    id: str
+    type: str
+    network_id: str
+    created_at: str
+    seq: int = 0
+    prev: int = 0
+    room: str = ""
+    message: dict[str, Any] | None = None
+    edit: dict[str, Any] | None = None
+    redaction: dict[str, Any] | None = None
+    reaction: dict[str, Any] | None = None
+    thread: dict[str, Any] | None = None
+    dm: dict[str, Any] | None = None
+    agent: dict[str, Any] | None = None
+    loop: dict[str, Any] | None = None
+    run: dict[str, Any] | None = None
+    key: dict[str, Any] | None = None
+    hub: dict[str, Any] | None = None
+    audit: dict[str, Any] | None = None
+    replay_gap: dict[str, Any] | None = None
+
+
+class ReplayGap(msgspec.Struct, frozen=True):
+    """What a stream says when it cannot resume at the cursor that was asked for."""
+
+    requested_event_id: str
+    oldest_event_id: str
+    newest_event_id: str
+    oldest_seq: int
+    newest_seq: int

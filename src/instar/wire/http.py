@@ -1,0 +1,103 @@
+"""What a carrier hands to a door and takes back: requests, responses and socket sessions, without any IO type.
+
+`server/` drives these; `doors/` implement them; neither knows the other.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+
+class Request(msgspec.Struct):
+    """An HTTP request whose head has passed the guard."""
+
+    method: str
+    path: str
+    """Percent-decoded path."""
+    query: Mapping[str, str]
+    """Last value of each query parameter."""
+    headers: Mapping[str, str]
+    """Lower-case names; the last value of each."""
+    read_body: Callable[[int], Awaitable[bytes]]
+    """Read the whole body, at most so many bytes; more raises `too_large`."""
+    stream_body: Callable[[], AsyncIterator[bytes]]
+    """Read the body in chunks, for uploads."""
+    request_id: str
+    peer: str
+    """Address of the client, without port; empty on a Unix socket."""
+    is_local: bool
+    """Loopback, with no forwarding header and no browser Origin."""
+    scheme: str
+    host: str
+    """The Host that the guard accepted."""
+
+
+class Response(msgspec.Struct):
+    """A whole response."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class StreamResponse(msgspec.Struct):
+    """A response whose body comes in chunks; the carrier closes `chunks` when the client goes."""
+
+    status: int
+    chunks: AsyncIterator[bytes]
+    content_type: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Connection(Protocol):
+    """What a socket session may do to its carrier. No method blocks and none raises."""
+
+    def send_text(self, payload: bytes) -> None:
+        """Frame and write one text message."""
+        ...
+
+    def send_frames(self, frames: bytes) -> None:
+        """Write ready-made WebSocket frames (`wire.frames.text_frame`), in one write."""
+        ...
+
+    def buffered_bytes(self) -> int:
+        """Return how many bytes wait to be taken by the client."""
+        ...
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send what waits, then a close frame."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection without a close frame (attach.v1 ends so after an ERROR)."""
+        ...
+
+
+class SocketSession(Protocol):
+    """One WebSocket as its door sees it; every method is called on the event loop."""
+
+    def opened(self, connection: Connection) -> None:
+        """The handshake is done."""
+        ...
+
+    def received(self, payload: bytes, is_text: bool) -> None:
+        """A whole message came."""
+        ...
+
+    def writable(self) -> None:
+        """The client has taken what waited; a lagging session may go on."""
+        ...
+
+    def closed(self, code: int) -> None:
+        """The socket has ended; the last call."""
+        ...
+
+
+class Upgrade(msgspec.Struct):
+    """A door's answer to a WebSocket handshake: a session, or a refusal."""
+
+    session: SocketSession | None = None
+    subprotocol: str | None = None
+    refusal: Response | None = None

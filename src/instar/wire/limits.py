@@ -1,0 +1,136 @@
+"""Every limit of the hub: a named constant with its unit. The reference page is generated from this file.
+
+A limit that an operator may change is a setting whose default stands here.
+"""
+
+# Identifiers (spec: Moltnet http.v1 §1.1)
+ID_MAX_BYTES = 128
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
+NAME_MAX_CHARS = 256
+"""Longest display name of a room, agent or key."""
+
+# Requests
+BODY_MAX_BYTES = 1_048_576
+"""Largest JSON request body."""
+UPLOAD_MAX_BYTES = 67_108_864
+"""Largest uploaded file (setting `uploads.max_bytes`)."""
+FRAME_MAX_BYTES = 1_048_576
+"""Largest WebSocket message from a client."""
+HEADER_MAX_BYTES = 65_536
+"""Largest request head."""
+JSON_DEPTH_MAX = 64
+"""Deepest nesting of a `data` part."""
+BATCH_MAX_MESSAGES = 500
+"""Messages in one batch send."""
+
+# Messages and rooms
+PARTS_MAX = 64
+"""Parts of one message."""
+MENTIONS_MAX = 64
+"""Mentions of one message that are resolved; further ones are refused."""
+MEMBERS_MAX = 256
+"""Members that one request may name, and participants of one direct conversation."""
+REACTION_MAX_CHARS = 32
+REACTIONS_PER_MESSAGE_MAX = 64
+"""Distinct reactions on one message."""
+REASON_MAX_CHARS = 500
+
+# Paging
+PAGE_DEFAULT = 100
+PAGE_MAX = 500
+SEARCH_MAX_CHARS = 256
+UNREAD_COUNT_MAX = 1_000
+"""Unread messages are counted up to here; the answer then says `1000` and means `or more`."""
+WAIT_MAX_S = 60.0
+"""Longest long poll."""
+
+# Attachments and streams
+ATTACH_HEARTBEAT_MS = 5_000
+"""Heartbeat interval that HELLO advertises; the hub pings at half of it."""
+ATTACH_IDENTIFY_S = 10.0
+ATTACH_SILENCE_S = 10.0
+"""A client that says nothing for this long is cut (twice the heartbeat interval)."""
+SSE_KEEPALIVE_S = 15.0
+STREAMS_MAX = 16_384
+"""Live sockets and streams of one hub (setting `limits.streams`)."""
+STREAMS_PER_PRINCIPAL_MAX = 2_048
+"""Live sockets and streams of one credential (setting `limits.streams_per_principal`)."""
+SEND_BUFFER_MAX_BYTES = 1_048_576
+"""Bytes that may wait in one socket before it counts as lagging and is fed from the log."""
+LAG_MAX_S = 30.0
+"""A socket that takes nothing for this long while lagging is closed with its last cursor."""
+CATCH_UP_PAGE = 512
+"""Events per page when a socket is fed from the log."""
+CURSOR_FLUSH_S = 0.1
+"""Acknowledged cursors of attachments are written within this time."""
+LINK_PING_S = 20.0
+LINK_PONG_S = 15.0
+
+# Log
+WRITER_BATCH_MAX = 2_048
+"""Drafts in one transaction."""
+WRITER_BATCH_MAX_BYTES = 4_194_304
+WRITER_QUEUE_MAX = 10_000
+"""Drafts that may wait; more are refused with `overloaded`."""
+WRITER_QUEUE_MAX_BYTES = 67_108_864
+WAL_CHECKPOINT_BYTES = 16_777_216
+GUARD_RETRIES = 3
+"""How often an append is decided anew when its guard no longer holds."""
+LEDGER_KEEP_S = 86_400.0
+"""Idempotency keys are remembered at least this long."""
+IDEMPOTENCY_KEY_MAX_CHARS = 128
+
+# Delivery
+INBOX_LEASE_S = 300.0
+"""How long a leased inbox item is hidden from other consumers (setting `delivery.lease_s`)."""
+INBOX_ATTEMPTS_MAX = 5
+"""Failed attempts before an item is dead-lettered (setting `delivery.attempts`)."""
+INBOX_RETRY_BASE_S = 1.0
+INBOX_RETRY_MAX_S = 60.0
+INBOX_PAGE_MAX = 100
+LOOP_HOPS_MAX = 20
+"""Longest chain of agents answering agents (setting `loops.max_hops`)."""
+LOOP_CAUSE_WINDOW_S = 600.0
+"""An item delivered longer ago than this causes nothing unless it is named."""
+LOOP_PAIR_RATE_PER_MIN = 60
+"""Answers between the same two agents in one room per minute (setting `loops.pair_per_min`)."""
+LOOP_ROOM_RATE_PER_MIN = 240
+"""Caused agent messages in one room per minute (setting `loops.room_per_min`)."""
+LOOP_COOL_DOWN_S = 60.0
+"""How long a room refuses caused agent messages after a stopped loop (setting `loops.cool_down_s`)."""
+
+# Runs
+RUN_LEASE_S = 30.0
+RUN_HEARTBEAT_S = 5.0
+RUN_ATTEMPTS_MAX = 3
+RUN_PARTIAL_S = 1.0
+"""The partial text of a streaming run is stored this often."""
+RUN_BUDGET_S = 600.0
+"""Longest run (setting `runs.budget_s`)."""
+RUN_TEXT_MAX_CHARS = 262_144
+
+# Identity
+CONSOLE_LINK_S = 300.0
+"""Life of a single-use sign-in link."""
+SETUP_CODE_S = 900.0
+SETUP_CODE_TRIES = 5
+SESSION_S = 2_592_000.0
+"""Life of a console session (30 days)."""
+KEY_EXPIRES_MAX_S = 315_360_000.0
+AUTH_FAILURES_MAX = 10
+"""Failed credentials of one address within `AUTH_FAILURES_WINDOW_S` before it is locked."""
+AUTH_FAILURES_WINDOW_S = 60.0
+AUTH_LOCK_S = 300.0
+REQUEST_ID_MAX_CHARS = 128
+HTTP_RATE_PER_S = 0.0
+"""Requests per second of one principal, 0 = unlimited (setting `limits.requests_per_s`)."""
+AGENT_RATE_PER_S = 0.0
+"""Messages per second of one agent, 0 = unlimited (setting `limits.agent_messages_per_s`)."""
+ROOM_RATE_PER_S = 0.0
+"""Messages per second in one room, 0 = unlimited (setting `limits.room_messages_per_s`)."""
+
+# Server
+SHUTDOWN_GRACE_S = 10.0
+HEADER_TIMEOUT_S = 5.0
+BODY_TIMEOUT_S = 15.0
+IDLE_TIMEOUT_S = 75.0

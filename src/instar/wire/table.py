@@ -1,0 +1,17 @@
+"""The one operation table: every noun's declarations, joined."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from . import agents, delivery, hub, identity, messages, rooms, runs
+from .operation import Operation
+
+AnyOperation = Operation[Any, Any]
+
+_NOUNS = (hub, identity, rooms, messages, agents, delivery, runs)
+
+TABLE: Mapping[str, AnyOperation] = MappingProxyType(
+    {operation.name: operation for noun in _NOUNS for operation in noun.OPERATIONS}
+)
+"""Operation name → declaration."""
