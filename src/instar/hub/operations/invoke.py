@@ -1,0 +1,73 @@
+"""Law 1: every operation passes here. Find the object, ask `may`, then let the handler act."""
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from instar.base.errors import InstarError
+from instar.hub.act import Act, Binding
+from instar.hub.identity.authority import Authority
+from instar.hub.identity.principals import Caller
+from instar.store.seam import Store
+from instar.wire.limits import IDEMPOTENCY_KEY_MAX_CHARS
+from instar.wire.operation import Operation
+from instar.wire.table import TABLE
+
+from .recorder import Recorder
+
+
+class Operations:
+    """The operation table with a handler for each row.
+
+    Raises:
+        LookupError: At construction, when an operation has no binding or two.
+    """
+
+    def __init__(self, store: Store, authority: Authority, bindings: Iterable[Binding]) -> None:
+        self._store = store
+        self._authority = authority
+        self._recorder = Recorder()
+        self._bindings: dict[str, Binding] = {}
+        for binding in bindings:
+            if binding.operation.name in self._bindings:
+                raise LookupError(f"operation {binding.operation.name} is bound twice")
+            self._bindings[binding.operation.name] = binding
+        if missing := TABLE.keys() - self._bindings.keys():
+            raise LookupError(f"operations without a binding: {', '.join(sorted(missing))}")
+
+    async def invoke(
+        self,
+        caller: Caller,
+        operation: Operation[Any, Any],
+        params: msgspec.Struct,
+        *,
+        request_id: str = "",
+        idempotency_key: str = "",
+        body: Callable[[], AsyncIterator[bytes]] | None = None,
+    ) -> Any:  # noqa: ANN401 - the operation's own result type
+        """Do `operation` for `caller` and return its result.
+
+        Raises:
+            InstarError: What the operation's handler raises; `not_found` or `forbidden` when the caller may not.
+        """
+        if len(idempotency_key) > IDEMPOTENCY_KEY_MAX_CHARS:
+            raise InstarError("bad_request", f"the idempotency key is longer than {IDEMPOTENCY_KEY_MAX_CHARS} characters")
+        binding = self._bindings[operation.name]
+        located = binding.locate(caller, params)
+        if inspect.isawaitable(located):
+            located = await located
+        self._authority.require(caller, operation.verb, operation.object, located)
+        act = Act[Any, Any](
+            caller=caller,
+            operation=operation,
+            params=params,
+            object=located,
+            store=self._store,
+            recorder=self._recorder,
+            request_id=request_id,
+            idempotency_key=idempotency_key,
+            body=body,
+        )
+        return await binding.handler(act)
