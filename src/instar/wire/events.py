@@ -102,8 +102,11 @@ def message_event_id(message_id: str) -> str:
 
 
 def render(event: Event, network_id: str) -> bytes:
-    """Return the event as the JSON that `/v1`, SSE and every attachment show: Moltnet's shape plus our fields."""
-    return b'{"id":"%b","type":"%b","network_id":"%b","created_at":"%b","seq":%d,"prev":%d,"room":%b,"%b":%b}' % (
+    """Return the event as the JSON that `/v1`, SSE and every attachment show: Moltnet's shape plus our fields.
+
+    The key of its room is `room_key`: `room` is an object in Moltnet's shape, the payload of `room.*`.
+    """
+    return b'{"id":"%b","type":"%b","network_id":"%b","created_at":"%b","seq":%d,"prev":%d,"room_key":%b,"%b":%b}' % (
         event.id.encode(),
         event.type.encode(),
         network_id.encode(),
@@ -125,7 +128,8 @@ class EventView(msgspec.Struct, frozen=True, omit_defaults=True):
     created_at: str
     seq: int = 0
     prev: int = 0
-    room: str = ""
+    room_key: str = ""
+    room: dict[str, Any] | None = None
     message: dict[str, Any] | None = None
     edit: dict[str, Any] | None = None
     redaction: dict[str, Any] | None = None

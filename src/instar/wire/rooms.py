@@ -74,7 +74,8 @@ class Thread(Struct, frozen=True, omit_defaults=True):
     fqid: str
     room_id: str
     message_count: int
-    last_message_at: str
+    last_message_at: str = ""
+    """Absent before the first message; an empty timestamp would not decode in Go."""
     parent_message_id: str = ""
 
 
@@ -86,7 +87,8 @@ class DirectConversation(Struct, frozen=True, omit_defaults=True):
     fqid: str
     participant_ids: list[str]
     message_count: int
-    last_message_at: str
+    last_message_at: str = ""
+    """Absent before the first message; an empty timestamp would not decode in Go."""
     unread_count: int = 0
     last_read_seq: int = 0
 
