@@ -29,7 +29,7 @@ class Op(Struct, frozen=True, tag="op", tag_field="t", omit_defaults=True):
 
     id: int
     op: str
-    params: Raw = Raw(b"{}")
+    params: Raw = msgspec.field(default_factory=lambda: Raw(b"{}"))
     key: str = ""
 
 

@@ -1,0 +1,130 @@
+"""Write the generated reference pages under docs/reference/. `tests/gates/test_reference.py` fails when they drift."""
+
+import ast
+import json
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from instar import __version__
+from instar.wire import limits
+from instar.wire.codes import CODES
+from instar.wire.events import EVENT_TYPES
+from instar.wire.schema.asyncapi import asyncapi
+from instar.wire.schema.components import schemas, split
+from instar.wire.schema.openapi import openapi
+from instar.wire.table import TABLE
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+UNITS = {"BYTES": "bytes", "S": "seconds", "MS": "milliseconds", "MIN": "per minute", "CHARS": "characters"}
+
+
+class Limit(NamedTuple):
+    """One constant of wire/limits.py."""
+
+    name: str
+    value: object
+    section: str
+    meaning: str
+
+
+def read_limits() -> list[Limit]:
+    """Return every limit with its section (the comment above it) and its docstring."""
+    source = Path(limits.__file__).read_text()
+    lines = source.splitlines()
+    found: list[Limit] = []
+    body = ast.parse(source).body
+    for index, node in enumerate(body):
+        if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
+            continue
+        name = node.targets[0].id
+        following = body[index + 1] if index + 1 < len(body) else None
+        documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+        meaning = str(following.value.value) if documented else ""  # type: ignore[union-attr]
+        above = [line[2:] for line in lines[: node.lineno] if line.startswith("# ")]
+        found.append(Limit(name, getattr(limits, name), above[-1] if above else "", " ".join(meaning.split())))
+    return found
+
+
+def unit_of(name: str) -> str:
+    """Return the unit that a limit's name ends in, or nothing for plain counts."""
+    words = name.removesuffix("_MAX").split("_")
+    if name.endswith("_PER_S"):
+        return "per second"
+    return next((UNITS[word] for word in reversed(words) if word in UNITS), "")
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table."""
+    head = f"| {' | '.join(header)} |\n|{'---|' * len(header)}\n"
+    cells = ([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)
+    return head + "".join(f"| {' | '.join(row)} |\n" for row in cells)
+
+
+def operations_page() -> str:
+    """Return the page of operations, one section a noun."""
+    page = "# Operations\n\nEach is served over HTTP and on the native link under its name.\n"
+    nouns: dict[str, list[str]] = {}
+    for name in TABLE:
+        nouns.setdefault(name.partition(".")[0], []).append(name)
+    for noun, names in sorted(nouns.items()):
+        page += f"\n## {noun}\n\n"
+        rows: list[list[str]] = []
+        for name in names:
+            operation = TABLE[name]
+            route = operation.route
+            where = f"`{route.method} {route.path}` → {route.status}" if route else ""
+            fields = split(operation) if route else None
+            query = ", ".join(f"`{field}`" for field in fields.query) if fields else ""
+            notes = [
+                word for word, is_so in (("idempotent", operation.idempotent), ("audited", operation.audited)) if is_so
+            ]
+            rows.append(
+                [f"`{name}`", operation.summary, where, f"{operation.verb} {operation.object}", query, ", ".join(notes)]
+            )
+        page += table(["operation", "what", "HTTP", "right", "query", "notes"], rows)
+    return page
+
+
+def pages() -> dict[str, str]:
+    """Return file name → content of every generated page."""
+    errors = [
+        [f"`{code}`", str(row.status), "yes" if row.retryable else "no", row.meaning, row.hint]
+        for code, row in CODES.items()
+    ]
+    bounds = [
+        [f"`{limit.name}`", f"`{limit.value}`", unit_of(limit.name), limit.section, limit.meaning]
+        for limit in read_limits()
+    ]
+    events = [[f"`{name}`", f"`{kind.payload}`", kind.meaning] for name, kind in EVENT_TYPES.items()]
+    documents = {
+        "openapi.json": openapi(__version__),
+        "asyncapi.json": asyncapi(__version__),
+        "schema.json": {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": schemas()},
+    }
+    return {
+        "operations.md": operations_page(),
+        "errors.md": "# Error codes\n\n" + table(["code", "HTTP", "retry", "meaning", "next step"], errors),
+        "limits.md": "# Limits\n\n" + table(["limit", "value", "unit", "of", "meaning"], bounds),
+        "events.md": "# Event types\n\n" + table(["type", "payload in", "meaning"], events),
+        **{name: json.dumps(document, indent=1) + "\n" for name, document in documents.items()},
+    }
+
+
+def main() -> None:
+    """Write every page; with --check only compare, and end with 1 when one has drifted."""
+    drifted: list[str] = []
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name, content in pages().items():
+        path = REFERENCE / name
+        if not path.is_file() or path.read_text() != content:
+            drifted.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(content)
+    print("\n".join(drifted) if drifted else "in step", file=sys.stderr)  # noqa: T201 - a script speaks
+    sys.exit(bool(drifted) and "--check" in sys.argv)
+
+
+if __name__ == "__main__":
+    main()
