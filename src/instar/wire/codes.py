@@ -52,6 +52,12 @@ CODES: dict[str, Code] = {
         "The path exists, but not with this method.",
         "Use a method that the `Allow` header names.",
     ),
+    "request_timeout": Code(
+        408,
+        True,
+        "The request did not arrive in its time.",
+        "Send the whole request at once; check the connection.",
+    ),
     "conflict": Code(
         409,
         False,
@@ -113,6 +119,12 @@ CODES: dict[str, Code] = {
         "The agent, or all agents, are paused.",
         "Resume with `instar agents resume ID` (or `--all`).",
     ),
+    "head_too_large": Code(
+        431,
+        False,
+        "The request head is larger than the limit, or has too many headers.",
+        "Send fewer or shorter headers; put data into the body.",
+    ),
     "internal_error": Code(
         500,
         False,
@@ -152,7 +164,20 @@ CODES: dict[str, Code] = {
     "too_many_streams": Code(
         503, True, "The limit of live streams is reached.", "Close a stream, or raise `limits.streams`."
     ),
+    "address_unusable": Code(
+        500,
+        False,
+        "The hub cannot listen on this address.",
+        "Choose another address with `listen.address` (INSTAR_LISTEN).",
+    ),
     "timeout": Code(504, True, "The work did not end in its time.", "Try again; for long work use a longer `wait`."),
+    "usage": Code(
+        400, False, "The command line cannot be understood.", "Read the command's `--help`; it begins with an example."
+    ),
+    "unreachable": Code(
+        503, True, "No hub answers at the address.", "Start one with `instar start`, or set INSTAR_URL to where it runs."
+    ),
+    "interrupted": Code(503, True, "The person at the terminal stopped it.", "Run it again."),
 }
 
 

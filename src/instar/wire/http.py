@@ -40,6 +40,8 @@ class Response(msgspec.Struct):
     body: bytes
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
+    route: str = ""
+    """The path template, as metrics name the request; empty: `other`."""
 
 
 class StreamResponse(msgspec.Struct):
@@ -49,6 +51,10 @@ class StreamResponse(msgspec.Struct):
     chunks: AsyncIterator[bytes]
     content_type: str
     headers: tuple[tuple[str, str], ...] = ()
+    route: str = ""
+    """The path template, as metrics name the request; empty: `other`."""
+    principal: str = ""
+    """Whose stream it is, for the limit of streams of one credential; empty: not counted against anyone."""
 
 
 class Connection(Protocol):
@@ -101,3 +107,25 @@ class Upgrade(msgspec.Struct):
     session: SocketSession | None = None
     subprotocol: str | None = None
     refusal: Response | None = None
+    principal: str = ""
+    """Whose socket it is, for the limit of streams of one credential; empty: not counted against anyone."""
+
+
+class Door(Protocol):
+    """A dialect's entrance. Doors are asked in order; the first that does not answer None has the request."""
+
+    async def handle(self, request: Request) -> Response | StreamResponse | None:
+        """Answer an HTTP request, or return None when the path is not this door's.
+
+        Raises:
+            InstarError: Answered by the carrier as a problem body.
+        """
+        ...
+
+    async def upgrade(self, request: Request) -> Upgrade | None:
+        """Answer a WebSocket handshake, or return None when the path is not this door's.
+
+        Raises:
+            InstarError: Answered by the carrier as a problem body instead of 101.
+        """
+        ...

@@ -131,6 +131,32 @@ ROOM_RATE_PER_S = 0.0
 
 # Server
 SHUTDOWN_GRACE_S = 10.0
+"""A stopping hub waits so long for requests under way; then it drops them."""
+FORCED_EXIT_S = 1.0
+"""After a second signal the process ends within this time, whatever still runs."""
 HEADER_TIMEOUT_S = 5.0
+"""A request head must be complete within this time of its first byte (or of the connection)."""
 BODY_TIMEOUT_S = 15.0
+"""A request body must be complete within this time, plus a second for each `BODY_RATE_MIN_BYTES_PER_S`."""
+BODY_RATE_MIN_BYTES_PER_S = 16_384
+"""Slowest upload that is waited for once `BODY_TIMEOUT_S` has passed."""
+WRITE_STALL_S = 15.0
+"""An HTTP client that takes no byte of a waiting response for this long is cut."""
 IDLE_TIMEOUT_S = 75.0
+"""A kept-alive connection without a request is closed after this time."""
+HEADERS_MAX = 128
+"""Headers of one request."""
+QUERY_PARAMETERS_MAX = 64
+"""Parameters of one query string."""
+UPGRADE_TIMEOUT_S = 10.0
+"""A WebSocket handshake is answered within this time."""
+LINK_CLOSE_S = 5.0
+"""How long a closing WebSocket waits for the client's close frame and end of stream."""
+SEND_HIGH_BYTES = 65_536
+"""A socket with more waiting bytes than this is written to no more until it has drained to a quarter of it."""
+SOCKET_SEND_BUFFER_BYTES = 262_144
+"""Kernel send buffer of a WebSocket: a reader that stopped must be noticed, not absorbed."""
+LISTEN_BACKLOG = 4_096
+"""Connections that may wait to be accepted."""
+RESERVED_FILES = 128
+"""File descriptors kept free for the store and blobs; connections beyond are answered 503."""

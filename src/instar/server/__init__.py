@@ -1,0 +1,1 @@
+"""Floor 6: the carriers, the guard, the life of the process. `app` alone knows everybody."""
