@@ -1,0 +1,60 @@
+"""Connections for `http.client`: TCP, TLS with an own authority, and Unix sockets."""
+
+import http.client
+import socket
+import ssl
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from .errors import HubError
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+        self._timeout_s = timeout_s
+
+    def connect(self) -> None:
+        """Open the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self._timeout_s)
+        self.sock.connect(self._path)
+
+
+def connect(url: str, timeout_s: float, ca_file: str = "") -> http.client.HTTPConnection:
+    """Return an unopened connection to `http://…`, `https://…` or `unix:/path/of.sock`.
+
+    `ca_file` names a PEM file of authorities to trust instead of the system's.
+
+    Raises:
+        HubError: `usage` for a URL of another kind, or a `ca_file` that cannot be read.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return _UnixConnection(unquote(parts.path), timeout_s)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise HubError("usage", f"{url!r} is no address of a hub", hint="Use http://HOST:PORT, https:// or unix:/PATH.")
+    if parts.username or parts.query:
+        raise HubError("usage", "the hub's address carries a secret or a query", hint="Pass tokens by --token-file.")
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(parts.hostname, _port(parts), timeout=timeout_s)
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise HubError("usage", f"the CA file {ca_file} cannot be read: {error}") from error
+    return http.client.HTTPSConnection(parts.hostname, _port(parts), timeout=timeout_s, context=context)
+
+
+def base_path(url: str) -> str:
+    """Return the path that a hub behind a proxy is mounted at, without a trailing slash."""
+    parts = urlsplit(url)
+    return "" if parts.scheme == "unix" else parts.path.rstrip("/")
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        return parts.port
+    except ValueError as error:
+        raise HubError("usage", f"the port of {parts.netloc!r} is no number") from error

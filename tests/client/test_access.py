@@ -1,0 +1,71 @@
+import io
+from pathlib import Path
+
+import pytest
+
+from instar.client.access import ADDRESS_FILE, DEFAULT_URL, GRANT_FILE, data_dir, find, is_loopback
+from instar.client.errors import HubError
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    grant = tmp_path / GRANT_FILE
+    grant.write_text("local\n")
+    grant.chmod(0o600)
+    return {"INSTAR_DATA_DIR": str(tmp_path)}
+
+
+def test_the_local_grant_is_the_last_resort(home: dict[str, str], tmp_path: Path):
+    token_file = tmp_path / "token"
+    token_file.write_text("from-file\n")
+    token_file.chmod(0o600)
+    assert find(home)[:2] == (DEFAULT_URL, "local")
+    assert find({**home, "INSTAR_TOKEN": "from-env"}).token == "from-env"
+    assert find({**home, "INSTAR_TOKEN": "from-env"}, token_file=str(token_file)).token == "from-file"
+
+
+def test_the_address(home: dict[str, str], tmp_path: Path):
+    (tmp_path / ADDRESS_FILE).write_text("http://127.0.0.1:9\n")
+    assert find(home).url == "http://127.0.0.1:9"
+    assert find({**home, "INSTAR_URL": "http://a"}).url == "http://a"
+    assert find({**home, "INSTAR_URL": "http://a"}, url="http://b").url == "http://b"
+
+
+def test_the_local_grant_never_leaves_the_machine(home: dict[str, str]):
+    assert find(home, url="https://hub.example").token == ""
+
+
+def test_a_token_from_standard_input(home: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("piped\n"))
+    assert find(home, token_file="-").token == "piped"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+def test_a_grant_that_others_can_read_is_refused(home: dict[str, str], tmp_path: Path, mode: int):
+    (tmp_path / GRANT_FILE).chmod(mode)
+    with pytest.raises(HubError, match="read by others") as caught:
+        find(home)
+    assert caught.value.code == "unauthorized"
+    assert "chmod 600" in caught.value.hint
+
+
+def test_a_missing_token_file(tmp_path: Path):
+    with pytest.raises(HubError, match="cannot be read"):
+        find({}, token_file=str(tmp_path / "none"))
+
+
+def test_the_data_directory(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.platform", "linux")
+    assert data_dir({"INSTAR_DATA_DIR": "/d"}) == Path("/d")
+    assert data_dir({"XDG_DATA_HOME": "/x"}) == Path("/x/instar")
+    assert data_dir({}) == Path.home() / ".local/share/instar"
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert data_dir({}) == Path.home() / "Library/Application Support/instar"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [("http://localhost:1", True), ("http://[::1]:1", True), ("unix:/s", True), ("http://127.0.0.1.evil.test", False)],
+)
+def test_is_loopback(url: str, expected: bool):
+    assert is_loopback(url) is expected
