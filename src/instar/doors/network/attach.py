@@ -1,0 +1,203 @@
+"""One socket of `moltnet.attach.v1`: the machine of `wire.attach` on one side, a feed of the hub on the other."""
+
+import time
+from collections.abc import Callable, Sequence
+from math import inf
+
+from instar.base.errors import InstarError
+from instar.base.tasks import TaskScope
+from instar.wire.attach.actions import Acknowledge, End, EndKind, Identify, Send, ServerAction, WakeFailed
+from instar.wire.attach.frames import ERROR, VERSION, Frame, encode, event_frame
+from instar.wire.attach.machine import ServerMachine
+from instar.wire.events import ReplayGap
+from instar.wire.http import Connection
+
+from .gaps import GAP_PREFIX, gap_event, resume_cursor
+from .heartbeat import Heartbeat
+from .renderers import AttachRenderer
+from .seam import Attachment, Feed, Holder, Hub
+
+TRY_AGAIN_LATER = 1013
+RESTARTING = 1012
+"""Close codes that a client of the original takes for a reason to come back; 1000 and 1001 end it for good."""
+
+CLOSE_CODES = {"overloaded": TRY_AGAIN_LATER, "service_unavailable": RESTARTING}
+"""How a feed's end is told besides its ERROR frame; every other end drops the connection after the frame."""
+
+_REASONS = {
+    1000: "client_closed",
+    1001: "client_going_away",
+}
+
+
+class AttachDoor:
+    """What all sessions of this dialect share."""
+
+    __slots__ = ("heartbeat", "hub", "renderer", "tasks")
+
+    def __init__(self, hub: Hub, heartbeat: Heartbeat, tasks: TaskScope) -> None:
+        self.hub = hub
+        self.heartbeat = heartbeat
+        self.tasks = tasks
+        self.renderer = AttachRenderer(hub.network.id)
+
+
+class AttachSession:
+    """A `wire.http.SocketSession` and the sink of its feed."""
+
+    __slots__ = (
+        "__weakref__",
+        "_attachment",
+        "_caller",
+        "_connection",
+        "_door",
+        "_end_reason",
+        "_feed",
+        "_gap",
+        "_machine",
+        "_release",
+    )
+
+    def __init__(self, door: AttachDoor, caller: Holder, release: Callable[[], None]) -> None:
+        self._door = door
+        self._caller = caller
+        self._release = release
+        self._machine = ServerMachine(door.hub.network.id)
+        self._connection: Connection | None = None
+        self._attachment: Attachment | None = None
+        self._feed: Feed | None = None
+        self._gap: tuple[str, str] | None = None
+        self._end_reason = ("", "")
+
+    # The carrier's side
+
+    def opened(self, connection: Connection) -> None:
+        """Greet the client and wait for its IDENTIFY."""
+        self._connection = connection
+        self._do(self._machine.start(time.monotonic()))
+        self._door.heartbeat.add(self)
+
+    def received(self, payload: bytes, is_text: bool) -> None:
+        """Take one frame of the client."""
+        self._do(self._machine.receive(payload, is_text, time.monotonic()))
+
+    def writable(self) -> None:
+        """Let a lagging feed go on."""
+        if self._feed is not None:
+            self._feed.writable()
+
+    def closed(self, code: int) -> None:
+        """Give up the agent's place; the socket is gone."""
+        self._connection = None
+        self._machine.close()
+        self._door.heartbeat.discard(self)
+        reason, error = self._end_reason
+        self._detach(reason or _REASONS.get(code, "read_error"), error)
+        self._release()
+
+    def _detach(self, reason: str, error: str) -> None:
+        if self._feed is not None:
+            self._feed.close()
+            self._feed = None
+        if self._attachment is not None:
+            self._attachment.close(reason, error)
+            self._attachment = None
+
+    # The heartbeat's side
+
+    @property
+    def wake_at(self) -> float:
+        """When the machine wants its tick."""
+        return self._machine.wake_at if self._connection is not None else inf
+
+    def tick(self, now: float) -> None:
+        """Ping a ready client, cut a silent one."""
+        self._do(self._machine.tick(now))
+
+    # The feed's side
+
+    def write(self, frames: bytes) -> None:
+        """Send EVENT frames in one write."""
+        if self._connection is not None:
+            self._connection.send_frames(frames)
+
+    def buffered_bytes(self) -> int:
+        """Return how much the client has not taken."""
+        return self._connection.buffered_bytes() if self._connection is not None else 0
+
+    def gap(self, gap: ReplayGap) -> None:
+        """Send the gap as an event whose ACK moves the agent to where the feed goes on."""
+        network_id = self._door.hub.network.id
+        event_id, json = gap_event(network_id, gap)
+        self._gap = (event_id, resume_cursor(gap))
+        if self._connection is not None:
+            self._connection.send_text(event_frame(network_id, event_id, json))
+
+    def ended(self, code: str, message: str, cursor: str) -> None:
+        """Tell the client why, with its last cursor, and end the socket so that it comes back where that can help."""
+        connection = self._connection
+        if connection is None:
+            return
+        self._end_reason = ("event_stream_closed", message)
+        if code not in CLOSE_CODES:
+            self._do(self._machine.refuse(message))
+            return
+        connection.send_text(encode(Frame(op=ERROR, version=VERSION, error=message, cursor=cursor)))
+        self._machine.close()
+        connection.close(CLOSE_CODES[code], message)
+
+    # The machine's side
+
+    def _do(self, actions: Sequence[ServerAction]) -> None:
+        for action in actions:
+            if self._connection is None:
+                return
+            match action:
+                case Send(payload):
+                    self._connection.send_text(payload)
+                case Acknowledge(cursor):
+                    self._acknowledge(cursor)
+                case Identify():
+                    self._door.tasks.start("attach", self._identify(action))
+                case WakeFailed(error):
+                    self._wake_failed(error)
+                case End(kind, text):
+                    self._end(kind, text)
+
+    def _acknowledge(self, cursor: str) -> None:
+        if self._attachment is None or self._feed is None:
+            self._do(self._machine.refuse("unexpected ACK cursor"))
+            return
+        if self._gap is not None and cursor == self._gap[0]:
+            cursor, self._gap = self._gap[1], None
+        try:
+            self._door.hub.acknowledge(self._feed, self._attachment.registration.agent_id, cursor)
+        except InstarError:
+            self._do(self._machine.refuse("unexpected ACK cursor"))
+
+    def _wake_failed(self, error: str) -> None:
+        if self._attachment is not None:
+            self._door.hub.failed(self._attachment.registration.agent_id, error)
+
+    def _end(self, kind: EndKind, text: str) -> None:
+        if not self._end_reason[0]:
+            reasons = {EndKind.SILENT: "read_timeout", EndKind.PEER_ERROR: "client_error", EndKind.ERROR: "read_error"}
+            self._end_reason = (reasons[kind], text)
+        if self._connection is not None:
+            self._connection.abort()
+
+    async def _identify(self, wanted: Identify) -> None:
+        hub = self._door.hub
+        try:
+            self._attachment = await hub.attach(self._caller, wanted.agent.id, wanted.agent.name)
+            if self._connection is None:
+                self._detach("client_closed", "")
+                return
+            self._do(self._machine.ready(self._attachment.registration, time.monotonic()))
+            cursor = "" if wanted.cursor.startswith(GAP_PREFIX) else wanted.cursor
+            agent_id = self._attachment.registration.agent_id
+            self._feed = await hub.open_feed(self._caller, self, self._door.renderer, cursor=cursor, agent_id=agent_id)
+        except InstarError as error:
+            self._do(self._machine.refuse(error.message))
+        if self._connection is None:
+            self._detach("client_closed", "")

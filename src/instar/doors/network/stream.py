@@ -1,0 +1,121 @@
+"""Server-sent events on `/v1/events/stream`: a feed from the durable log, resumed by `Last-Event-ID`."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from instar.base.errors import InstarError
+from instar.wire.events import ReplayGap
+from instar.wire.http import Request, StreamResponse
+from instar.wire.limits import SSE_KEEPALIVE_S
+from instar.wire.names import is_id
+
+from .gaps import GAP_PREFIX, gap_event, resume_cursor
+from .renderers import StreamRenderer, sse_event
+from .replies import error_body
+from .seam import Feed, Holder, Hub
+
+HEADERS = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
+_OPEN = b": stream-open\n\n"
+_KEEP_ALIVE = b": keep-alive\n\n"
+
+
+def requested_cursor(request: Request) -> str:
+    """Return where a client wants to go on: the `Last-Event-ID` header, else the query parameter; unfit ones are none.
+
+    The cursor of a gap event is none either: what followed the gap has other ids.
+    """
+    for wanted in (request.headers.get("last-event-id", ""), request.query.get("last_event_id", "")):
+        if (cursor := wanted.strip()) and is_id(cursor):
+            return "" if cursor.startswith(GAP_PREFIX) else cursor
+    return ""
+
+
+class EventStream:
+    """One stream: the sink of its feed, and the chunks of its response."""
+
+    __slots__ = ("_chunks", "_ended", "_feed", "_network_id", "_release", "_size", "_waiting")
+
+    def __init__(self, network_id: str, release: Callable[[], None]) -> None:
+        self._network_id = network_id
+        self._release = release
+        self._feed: Feed | None = None
+        self._chunks: list[bytes] = [_OPEN]
+        self._size = 0
+        self._ended = False
+        self._waiting = asyncio.Event()
+
+    def write(self, frames: bytes) -> None:
+        """Take events of the feed."""
+        self._chunks.append(frames)
+        self._size += len(frames)
+        self._waiting.set()
+
+    def buffered_bytes(self) -> int:
+        """Return how many bytes the carrier has not fetched."""
+        return self._size
+
+    def gap(self, gap: ReplayGap) -> None:
+        """Say that the stream cannot resume; its `id` is where it can go on from."""
+        _, json = gap_event(self._network_id, gap)
+        self.write(sse_event(resume_cursor(gap), "stream.replay_gap", json))
+
+    def ended(self, code: str, message: str, cursor: str) -> None:
+        """Say why the stream ends, as an event of type `error`, and end it."""
+        reply = msgspec.json.encode(error_body(InstarError(code, message, detail={"cursor": cursor}), ""))
+        self._ended = True
+        self.write(b"event: error\ndata: %b\n\n" % reply)
+
+    async def open(self, hub: Hub, caller: Holder, renderer: StreamRenderer, cursor: str) -> None:
+        """Open the feed, before the first byte is written.
+
+        Raises:
+            InstarError: What the hub says; the place in the quota is given back.
+        """
+        try:
+            self._feed = await hub.open_feed(caller, self, renderer, cursor=cursor)
+        except BaseException:
+            self._release()
+            raise
+
+    def __aiter__(self) -> "EventStream":
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._chunks:
+            if self._ended or self._feed is None:
+                await self.aclose()
+                raise StopAsyncIteration
+            await self._wait()
+        taken, self._chunks, self._size = b"".join(self._chunks), [], 0
+        if self._feed is not None and not self._ended:
+            self._feed.writable()
+        return taken
+
+    async def _wait(self) -> None:
+        self._waiting.clear()
+        try:
+            await asyncio.wait_for(self._waiting.wait(), SSE_KEEPALIVE_S)
+        except TimeoutError:
+            self._chunks.append(_KEEP_ALIVE)
+
+    async def aclose(self) -> None:
+        """Let go of feed and quota; the carrier calls it when the client goes, also before the first chunk."""
+        if self._feed is not None:
+            self._feed.close()
+            self._feed = None
+        self._release()
+
+
+async def open_stream(
+    hub: Hub, caller: Holder, request: Request, renderer: StreamRenderer, release: Callable[[], None]
+) -> StreamResponse:
+    """Answer a request for the stream.
+
+    Raises:
+        InstarError: What the hub says to opening the feed.
+    """
+    stream = EventStream(hub.network.id, release)
+    await stream.open(hub, caller, renderer, requested_cursor(request))
+    return StreamResponse(200, stream, "text/event-stream", HEADERS)
