@@ -63,8 +63,14 @@ CATCH_UP_PAGE = 512
 """Events per page when a socket is fed from the log."""
 CURSOR_FLUSH_S = 0.1
 """Acknowledged cursors of attachments are written within this time."""
+LINK_HELLO_S = 10.0
+"""The first frame of a native link must come within this time."""
 LINK_PING_S = 20.0
+"""A native link that was silent this long is asked whether it lives …"""
 LINK_PONG_S = 15.0
+"""… and is cut when it stays silent for this time more."""
+LINK_OPS_MAX = 256
+"""Operations under way on one native link; more are refused with `overloaded`."""
 
 # Log
 WRITER_BATCH_MAX = 2_048

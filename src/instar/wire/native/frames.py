@@ -4,10 +4,14 @@ The client opens with `hello`; the hub answers `welcome`. Then either side speak
 `result` or `error` with their id, in any order; events come in batches as they are committed; signals only if asked.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
+
+from instar.base.errors import InstarError
+from instar.wire.problem import problem
 
 SUBPROTOCOL = "instar.v1"
 
@@ -114,3 +118,33 @@ HubFrame = Welcome | Result | Error | Events | SignalFrame | Gap | Pong | Bye
 
 decode_client_frame = msgspec.json.Decoder(ClientFrame).decode
 decode_hub_frame = msgspec.json.Decoder(HubFrame).decode
+
+
+def events_frame(events: Sequence[bytes], cursor: int) -> bytes:
+    """Return the `events` frame around events that are already JSON: the hot path, nothing is encoded again."""
+    return b'{"t":"events","events":[%b],"cursor":"%d"}' % (b",".join(events), cursor)
+
+
+def signal_frame(signal: bytes) -> bytes:
+    """Return the `signal` frame around a signal that is already JSON."""
+    return b'{"t":"signal","signal":%b}' % signal
+
+
+def result_frame(op_id: int, result: bytes) -> bytes:
+    """Return the `result` frame around an answer that is already JSON."""
+    return b'{"t":"result","id":%d,"result":%b}' % (op_id, result)
+
+
+def error_frame(op_id: int, error: InstarError, request_id: str = "") -> bytes:
+    """Return the `error` frame of a failed operation, or of the link itself (`op_id` 0)."""
+    told = problem(error, request_id)
+    body = ErrorBody(
+        code=told.code,
+        message=told.error,
+        hint=told.hint,
+        retryable=told.retryable,
+        retry_after_s=error.retry_after_s,
+        request_id=told.request_id,
+        detail={} if told.detail is msgspec.UNSET else told.detail,
+    )
+    return msgspec.json.encode(Error(op_id, body))
