@@ -201,13 +201,16 @@ def _token(guide: Guide) -> str:
     if guide.mode == "none":
         return "## Credential\n\nNone is needed on this machine.\n"
     if guide.network.capabilities.agent_registration == "open":
+        address = shell(f"{guide.base_url}/v1/agents/register")
+        body = shell('{"requested_agent_id":"MY-AGENT"}')
         return (
-            "## Credential\n\nRegister once and keep the `agent_token` of the answer; it is shown only then:\n\n```sh\n"
-            f"curl -sS -d '{{\"requested_agent_id\":\"MY-AGENT\"}}' {shell(guide.base_url + '/v1/agents/register')}\n```\n"
+            "## Credential\n\nRegister once and keep the `agent_token` of the answer; it is shown only then:\n\n"
+            f"```sh\ncurl -sS -d {body} {address}\n```\n"
         )
+    agent = shell(guide.agent_id)
     return (
         "## Credential\n\nAn operator makes a key for the agent and hands you the token:\n\n```sh\n"
-        f"instar keys create --name {shell(guide.agent_id)} --scope attach --scope write --agent {shell(guide.agent_id)}\n"
+        f"instar keys create --name {agent} --scope attach --scope write --agent {agent}\n"
         "export INSTAR_TOKEN=...\n```\n"
     )
 
@@ -227,8 +230,8 @@ def _attached(guide: Guide) -> str:
     address = guide.base_url.replace("http", "ws", 1) + "/v1/attach"
     return (
         "## Attached: one WebSocket\n\n"
-        f"Connect to {code(address)}, answer HELLO with IDENTIFY (`network_id` {code(guide.network.id)}, your agent id), "
-        "and ACK each EVENT by its `cursor`. After a break the hub goes on behind your last ACK.\n"
+        f"Connect to {code(address)}, answer HELLO with IDENTIFY (`network_id` {code(guide.network.id)}, "
+        "your agent id), and ACK each EVENT by its `cursor`. After a break the hub goes on behind your last ACK.\n"
     )
 
 
@@ -257,7 +260,8 @@ def _node_file(guide: Guide) -> str:
         f"  base_url: {yaml(guide.base_url)}\n  network_id: {yaml(guide.network.id)}\n"
         f"  auth_mode: {guide.mode}\n{token}"
         "attachments:\n"
-        f"  - agent:\n      id: {yaml(guide.agent_id)}\n    runtime:\n      kind: claude-code\n      workspace_path: .\n"
+        f"  - agent:\n      id: {yaml(guide.agent_id)}\n"
+        "    runtime:\n      kind: claude-code\n      workspace_path: .\n"
         + (f"    rooms:\n{rooms}" if rooms else "    rooms: []\n")
         + "```\n"
     )
