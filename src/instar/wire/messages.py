@@ -344,7 +344,7 @@ GET = Operation(
     "Read one message", Route("GET", "/v1/messages/{message_id}"),
 )  # fmt: skip
 EDIT = Operation(
-    "messages.edit", EditMessage, Message, Verb.MANAGE, ObjectKind.MESSAGE,
+    "messages.edit", EditMessage, Message, Verb.SEND, ObjectKind.MESSAGE,
     "Replace a message's parts", Route("PATCH", "/v1/messages/{message_id}"), idempotent=True,
 )  # fmt: skip
 REDACT = Operation(

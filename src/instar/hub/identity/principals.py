@@ -52,3 +52,15 @@ class Caller:
 
 LOCAL_OPERATOR = Principal("operator", PrincipalKind.OPERATOR, "Operator")
 ANONYMOUS = Principal("anonymous", PrincipalKind.ANONYMOUS, "")
+
+
+RESERVED_IDS = frozenset({"operator", "anonymous", "system"})
+"""Ids that no agent and no key may bear: they name principals of the hub itself."""
+
+KEY_ID_PREFIX = "key_"
+"""What a key's id, and so the id of its principal, begins with."""
+
+
+def is_reserved(agent_id: str) -> bool:
+    """Whether this id names a principal of the hub or a key, so that no agent may be called so."""
+    return agent_id in RESERVED_IDS or agent_id.startswith(KEY_ID_PREFIX)

@@ -1,0 +1,246 @@
+"""The one place that decides who may do what. Read `RULES` from top to bottom: what is not there is denied.
+
+A rule answers with what is missing, for example `scope admin`; an empty answer allows. Who may not read the object
+learns nothing of it: to them forbidden and missing are the same `not_found`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from instar.base.errors import InstarError
+from instar.wire.identity import Scope
+from instar.wire.messages import Actor
+from instar.wire.names import Network
+from instar.wire.operation import ObjectKind, Verb
+from instar.wire.rooms import RoomKind
+
+from .attenuation import is_within
+from .facts import AgentFacts, MessageFacts, RoomFacts, RunFacts
+from .policy import AuthPolicy
+from .principals import Caller, Grant, is_reserved
+from .rights import Rights
+from .senders import Senders
+from .speakers import Speakers
+from .write_policy import admitted, switched_off
+
+
+class Decision(NamedTuple):
+    """The answer of `may`."""
+
+    allowed: bool
+    visible: bool
+    """Whether the caller may know of the object."""
+    missing: str = ""
+    """The right that is lacking."""
+
+
+Rule = Callable[["Authority", Caller, Any], str]
+"""(authority, caller, object) → what is missing; empty allows."""
+
+
+class Authority(Rights):
+    """`may` decides, `require` enforces. Deny by default."""
+
+    def __init__(self, policy: AuthPolicy, speakers: Speakers, network: Network) -> None:
+        super().__init__(policy, speakers, network)
+        self._senders = Senders(self)
+
+    def may(self, caller: Caller, verb: Verb, kind: ObjectKind, obj: object = None) -> Decision:
+        """Decide whether the caller may do this to the object; None is any object of its kind."""
+        rule = RULES.get((verb, kind))
+        missing = rule(self, caller, obj) if rule else f"a rule for {verb} {kind}"
+        return Decision(not missing, not missing or self._is_visible(caller, kind, obj), missing)
+
+    def require(self, caller: Caller, verb: Verb, kind: ObjectKind, obj: object = None) -> None:
+        """Let the act pass or refuse it.
+
+        Raises:
+            InstarError: `not_found` when the caller may not know of the object; else `unauthorized` when no
+                credential was presented, or `forbidden` that names the missing right.
+        """
+        self.enforce(caller, self.may(caller, verb, kind, obj))
+
+    def enforce(self, caller: Caller, decision: Decision) -> None:
+        """Raise what a decision calls for, as `require` says."""
+        if decision.allowed:
+            return
+        if not decision.visible:
+            raise InstarError("not_found", "there is no such object")
+        if not self.is_known(caller):
+            raise InstarError("unauthorized", f"this needs a credential with {decision.missing}")
+        raise InstarError("forbidden", f"needs {decision.missing}")
+
+    def may_write(self, caller: Caller, sender: Actor, room: RoomFacts) -> Decision:
+        """Decide whether the room's write policy admits this sender, which `sender` has settled before."""
+        missing = admitted(self, caller, room, self.member_names(sender), self.own_agent(caller, sender))
+        return Decision(not missing, self.reads(caller, room), missing)
+
+    def sender(self, caller: Caller, actor: Actor | None, network: Network, origin: str = "") -> Actor:
+        """Settle who speaks; see `Senders.settle`."""
+        return self._senders.settle(caller, actor, network, origin)
+
+    def reads_metrics(self, caller: Caller) -> bool:
+        """Whether the caller may read `/metrics`."""
+        return caller.has(Scope.ADMIN, Scope.OPERATE)
+
+    def _is_visible(self, caller: Caller, kind: ObjectKind, obj: Any) -> bool:  # noqa: ANN401 - facts of any kind
+        if obj is None or kind is ObjectKind.HUB:
+            return True
+        if kind is ObjectKind.ROOM:
+            return self.reads(caller, obj)
+        if kind in (ObjectKind.MESSAGE, ObjectKind.RUN):
+            return self.reads(caller, obj.room)
+        return not RULES[_VISIBLE_BY[kind]](self, caller, obj)
+
+
+def _scope(*scopes: Scope) -> Rule:
+    """Return the rule that one of these scopes is enough."""
+    missing = "scope " + " or ".join(scopes)
+
+    def rule(authority: Authority, caller: Caller, obj: object) -> str:  # noqa: ARG001 - the shape of Rule
+        return "" if caller.has(*scopes) else missing
+
+    return rule
+
+
+def _anyone(authority: Authority, caller: Caller, obj: object) -> str:  # noqa: ARG001 - the shape of Rule
+    return ""
+
+
+def _reads_card(authority: Authority, caller: Caller, obj: object) -> str:
+    if authority.policy.reads_public and caller.is_anonymous:
+        return ""
+    return _scope(Scope.OBSERVE, Scope.ADMIN, Scope.PAIR, Scope.ATTACH, Scope.WRITE)(authority, caller, obj)
+
+
+def _grants(authority: Authority, caller: Caller, key: Grant | None) -> str:  # noqa: ARG001 - the shape of Rule
+    if not caller.has(Scope.KEYS):
+        return "scope keys"
+    return "" if key is None or is_within(key, caller.grant) else "a grant as wide as that key"
+
+
+def _reads_room(authority: Authority, caller: Caller, room: RoomFacts | None) -> str:
+    if room is None:
+        return _reads_card(authority, caller, None)
+    if not authority.reads(caller, room):
+        return f"scope observe or membership of {room.key}"
+    return switched_off(authority, room)
+
+
+def _sends(authority: Authority, caller: Caller, room: RoomFacts | None) -> str:
+    """Whether the caller could send at all; `may_write` decides once the sender is settled."""
+    if not caller.has(Scope.WRITE, Scope.PAIR):
+        return "scope write"
+    if room is None or (caller.has(Scope.PAIR) and authority.admits_room(caller, room) and not room.is_removed):
+        return ""
+    names = authority.identities(caller)
+    return admitted(authority, caller, room, names, names)
+
+
+def _creates_room(authority: Authority, caller: Caller, obj: object) -> str:
+    return "a grant that is not confined to rooms" if caller.grant.rooms is not None else _admin(authority, caller, obj)
+
+
+def _manages_room(authority: Authority, caller: Caller, room: RoomFacts | None) -> str:
+    if room is not None and (room.kind is RoomKind.SYSTEM or not authority.reads(caller, room)):
+        return "a room that can be managed"
+    return _admin(authority, caller, room)
+
+
+def _reads_message(authority: Authority, caller: Caller, message: MessageFacts | None) -> str:
+    return _reads_room(authority, caller, message.room if message else None)
+
+
+def _is_sender(authority: Authority, caller: Caller, message: MessageFacts | None) -> bool:
+    if message is None or not caller.has(Scope.WRITE):
+        return False
+    return message.sender_id == caller.principal.id or authority.speaks_as(caller, message.sender_id)
+
+
+def _erases(authority: Authority, caller: Caller, message: MessageFacts | None) -> str:
+    if missing := _reads_message(authority, caller, message):
+        return missing
+    is_eraser = caller.has(Scope.ADMIN) or _is_sender(authority, caller, message)
+    return "" if is_eraser else "scope admin, or to be its sender"
+
+
+def _rewrites(authority: Authority, caller: Caller, message: MessageFacts | None) -> str:
+    if missing := _reads_message(authority, caller, message):
+        return missing
+    is_editor = caller.grant.scopes >= {Scope.ADMIN, Scope.WRITE} or _is_sender(authority, caller, message)
+    return "" if is_editor else "scopes admin and write, or to be its sender"
+
+
+def _registers(authority: Authority, caller: Caller, agent: AgentFacts | None) -> str:
+    wanted = agent.id if agent else ""
+    if is_reserved(wanted):
+        return f"another id: `{wanted}` is the hub's own"
+    if caller.has(Scope.ADMIN) or (caller.is_anonymous and authority.policy.registration == "open"):
+        return ""
+    if not caller.has(Scope.ATTACH):
+        return "scope attach or admin"
+    if wanted and authority.speaks_as(caller, wanted):
+        return ""
+    if caller.grant.agents is not None:
+        return f"a key that names `{wanted}`"
+    is_shut = authority.policy.registration == "disabled"
+    return "scope admin, or a key that names the agent: registration is disabled" if is_shut else ""
+
+
+def _attaches(authority: Authority, caller: Caller, agent: AgentFacts | None) -> str:
+    agent_id = agent.id if agent else ""
+    if is_reserved(agent_id):
+        return f"another id: `{agent_id}` is the hub's own"
+    if not caller.has(Scope.ATTACH) and not (caller.is_anonymous and authority.policy.registration == "open"):
+        return "scope attach"
+    is_claimable = caller.grant.agents is None and not authority.speakers.owner(agent_id)
+    if agent is None or is_claimable or authority.speaks_as(caller, agent_id):
+        return ""
+    return f"the credential of agent `{agent_id}`"
+
+
+def _acts_as(authority: Authority, caller: Caller, agent: AgentFacts | None) -> str:
+    if caller.has(Scope.ADMIN):
+        return ""
+    is_its_own = caller.has(Scope.ATTACH) and (agent is None or authority.speaks_as(caller, agent.id))
+    return "" if is_its_own else "scope attach and the agent's own credential"
+
+
+def _reads_run(authority: Authority, caller: Caller, run: RunFacts | None) -> str:
+    return _reads_room(authority, caller, run.room if run else None)
+
+
+def _manages_run(authority: Authority, caller: Caller, run: RunFacts | None) -> str:
+    if missing := _reads_run(authority, caller, run):
+        return missing
+    is_its_own = run is not None and authority.speaks_as(caller, run.agent_id)
+    return "" if is_its_own or caller.has(Scope.ADMIN, Scope.OPERATE) else "scope admin or operate"
+
+
+_admin = _scope(Scope.ADMIN)
+
+RULES: Mapping[tuple[Verb, ObjectKind], Rule] = {
+    (Verb.ENTER, ObjectKind.HUB): _anyone,
+    (Verb.READ, ObjectKind.HUB): _reads_card,
+    (Verb.SEND, ObjectKind.HUB): _scope(Scope.WRITE),
+    (Verb.GRANT, ObjectKind.HUB): _scope(Scope.KEYS),
+    (Verb.OPERATE, ObjectKind.HUB): _scope(Scope.OPERATE),
+    (Verb.GRANT, ObjectKind.KEY): _grants,
+    (Verb.READ, ObjectKind.ROOM): _reads_room,
+    (Verb.SEND, ObjectKind.ROOM): _sends,
+    (Verb.CREATE, ObjectKind.ROOM): _creates_room,
+    (Verb.MANAGE, ObjectKind.ROOM): _manages_room,
+    (Verb.READ, ObjectKind.MESSAGE): _reads_message,
+    (Verb.SEND, ObjectKind.MESSAGE): _rewrites,
+    (Verb.MANAGE, ObjectKind.MESSAGE): _erases,
+    (Verb.READ, ObjectKind.AGENT): _reads_card,
+    (Verb.REGISTER, ObjectKind.AGENT): _registers,
+    (Verb.ATTACH, ObjectKind.AGENT): _attaches,
+    (Verb.CONSUME, ObjectKind.AGENT): _acts_as,
+    (Verb.MANAGE, ObjectKind.AGENT): _admin,
+    (Verb.READ, ObjectKind.RUN): _reads_run,
+    (Verb.MANAGE, ObjectKind.RUN): _manages_run,
+}
+"""Every right there is."""
+
+_VISIBLE_BY = {ObjectKind.AGENT: (Verb.READ, ObjectKind.AGENT), ObjectKind.KEY: (Verb.GRANT, ObjectKind.KEY)}

@@ -1,0 +1,86 @@
+"""What `Authority` asks of an object. The nouns above fulfil these; identity knows none of them."""
+
+from typing import Protocol
+
+from instar.wire.events import RoomKey
+from instar.wire.rooms import RoomKind, Visibility, WritePolicy
+
+
+class RoomFacts(Protocol):
+    """A room of any kind. A thread answers with the members, visibility and policy of its parent."""
+
+    @property
+    def key(self) -> RoomKey:
+        """Its key, `kind:id`."""
+        ...
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def kind(self) -> RoomKind:
+        """What it is."""
+        ...
+
+    @property
+    def parent(self) -> str:
+        """The key of a thread's room; empty for others."""
+        ...
+
+    @property
+    def visibility(self) -> Visibility:
+        """Who may read it besides members and observers."""
+        ...
+
+    @property
+    def write_policy(self) -> WritePolicy:
+        """Who may send into it."""
+        ...
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether it was removed."""
+        ...
+
+    def has_member(self, member: str) -> bool:
+        """Whether a member (of a direct conversation: a participant) goes by this name: `id` or `net:id`."""
+        ...
+
+
+class MessageFacts(Protocol):
+    """A message."""
+
+    @property
+    def room(self) -> RoomFacts:
+        """Where it was said."""
+        ...
+
+    @property
+    def sender_id(self) -> str:
+        """Who said it, as a member name: `id`, or `net:id` when it came from another network."""
+        ...
+
+
+class AgentFacts(Protocol):
+    """An agent, or an id that somebody wants for one."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+
+class RunFacts(Protocol):
+    """A run."""
+
+    @property
+    def room(self) -> RoomFacts:
+        """The room that it speaks into."""
+        ...
+
+    @property
+    def agent_id(self) -> str:
+        """The agent that it wakes."""
+        ...
