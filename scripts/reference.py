@@ -15,8 +15,12 @@ from instar.wire.schema.components import schemas, split
 from instar.wire.schema.openapi import openapi
 from instar.wire.table import TABLE
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from typescript import typescript  # noqa: E402 - a sibling script
+
 ROOT = Path(__file__).resolve().parent.parent
-REFERENCE = ROOT / "docs" / "reference"
+REFERENCE = "docs/reference"
+CONSOLE_TYPES = "console/src/wire.ts"
 UNITS = {"BYTES": "bytes", "S": "seconds", "MS": "milliseconds", "MIN": "per minute", "CHARS": "characters"}
 
 
@@ -88,7 +92,7 @@ def operations_page() -> str:
 
 
 def pages() -> dict[str, str]:
-    """Return file name → content of every generated page."""
+    """Return path in the project → content of every generated file."""
     errors = [
         [f"`{code}`", str(row.status), "yes" if row.retryable else "no", row.meaning, row.hint]
         for code, row in CODES.items()
@@ -103,21 +107,22 @@ def pages() -> dict[str, str]:
         "asyncapi.json": asyncapi(__version__),
         "schema.json": {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": schemas()},
     }
-    return {
+    in_reference = {
         "operations.md": operations_page(),
         "errors.md": "# Error codes\n\n" + table(["code", "HTTP", "retry", "meaning", "next step"], errors),
         "limits.md": "# Limits\n\n" + table(["limit", "value", "unit", "of", "meaning"], bounds),
         "events.md": "# Event types\n\n" + table(["type", "payload in", "meaning"], events),
         **{name: json.dumps(document, indent=1) + "\n" for name, document in documents.items()},
     }
+    return {**{f"{REFERENCE}/{name}": content for name, content in in_reference.items()}, CONSOLE_TYPES: typescript()}
 
 
 def main() -> None:
     """Write every page; with --check only compare, and end with 1 when one has drifted."""
     drifted: list[str] = []
-    REFERENCE.mkdir(parents=True, exist_ok=True)
     for name, content in pages().items():
-        path = REFERENCE / name
+        path = ROOT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file() or path.read_text() != content:
             drifted.append(name)
             if "--check" not in sys.argv:

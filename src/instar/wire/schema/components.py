@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from instar.wire.agents import AgentEvent
 from instar.wire.events import EventView, ReplayGap
-from instar.wire.messages import Message
+from instar.wire.messages import Edit, Message, ReactionChange, Redaction
 from instar.wire.native import frames
 from instar.wire.operation import Body, Operation
 from instar.wire.runs import RunUpdate, Signal
@@ -28,7 +29,8 @@ class Split(NamedTuple):
 
 def schemas() -> dict[str, Schema]:
     """Return the JSON Schema of every type of the operation table, the events, signals, run updates and the link."""
-    types: list[Any] = [EventView, ReplayGap, Message, Signal, RunUpdate, frames.ClientFrame, frames.HubFrame]
+    payloads = [Message, Edit, Redaction, ReactionChange, AgentEvent, ReplayGap]
+    types: list[Any] = [EventView, *payloads, Signal, RunUpdate, frames.ClientFrame, frames.HubFrame]
     for operation in TABLE.values():
         types += [operation.params, operation.result]
     _, components = msgspec.json.schema_components(types, ref_template=REF)

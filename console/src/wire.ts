@@ -1,0 +1,1177 @@
+// Made by `make docs` from the operation table. Do not edit.
+
+/** What the caller may do in a room. */
+export interface Access {
+  "can_read": boolean;
+  "can_write": boolean;
+  "reason": string;
+}
+
+/** Settle items by `seq`, or everything up to and including `up_to`. The answer comes when it is on disk. */
+export interface AckInbox {
+  "agent_id": string;
+  "items"?: number[];
+  "up_to"?: number;
+  "lease"?: string;
+}
+
+/** What an agent is doing. */
+export type Activity = "busy" | "idle" | "offline" | "paused";
+
+/** Who speaks. `network_id` and `fqid` are filled by the hub. */
+export interface Actor {
+  "type"?: string;
+  "id"?: string;
+  "name"?: string;
+  "network_id"?: string;
+  "fqid"?: string;
+}
+
+/** Payload of every `agent.*` event. */
+export interface AgentEvent {
+  "agent_id": string;
+  "network_id"?: string;
+  "fqid"?: string;
+  "name"?: string;
+  "message_id"?: string;
+  "reason"?: string;
+  "target"?: Target | null;
+  "error"?: string;
+}
+
+/** Agents by id. */
+export interface AgentPage {
+  "agents": AgentSummary[];
+  "page": Page;
+}
+
+/** One agent by its id. */
+export interface AgentRef {
+  "agent_id": string;
+}
+
+/** A claimed agent id; `agent_token` is shown once. */
+export interface AgentRegistration {
+  "network_id": string;
+  "agent_id": string;
+  "actor_uid": string;
+  "actor_uri": string;
+  "created_at": string;
+  "updated_at": string;
+  "display_name"?: string;
+  "agent_token"?: string;
+  "created"?: boolean;
+}
+
+/** An agent as callers see it: a registered one, or a name that some room lists as member. */
+export interface AgentSummary {
+  "id": string;
+  "fqid": string;
+  "network_id": string;
+  "connected": boolean;
+  "name"?: string;
+  "actor_uid"?: string;
+  "rooms"?: string[];
+  "registered"?: boolean;
+  "activity"?: Activity;
+  "task"?: string;
+  "last_seen_at"?: string;
+  "wake"?: Wake;
+  "wake_rooms"?: Record<string, Wake>;
+  "runtime"?: string;
+  "pending_count"?: number;
+}
+
+/** A fresh agent token, shown once; older ones of the agent have ended. */
+export interface AgentToken {
+  "agent_id": string;
+  "agent_token": string;
+}
+
+/** What was done, or with `dry_run` what would be. */
+export interface Applied {
+  "applied": boolean;
+  "changes": Change[];
+  "rooms"?: Room[];
+}
+
+/** Rooms and agents as they shall be; what is not named stays. One transaction: all of it or nothing. */
+export interface Apply {
+  "network_id"?: string;
+  "rooms"?: ApplyRoom[];
+  "agents"?: ApplyAgent[];
+  "dry_run"?: boolean;
+}
+
+/** An agent as it shall be. `credential_key` binds it to a key (`token:KEY_ID`). */
+export interface ApplyAgent {
+  "id": string;
+  "name"?: string;
+  "credential_key"?: string;
+  "wake"?: string;
+  "runtime"?: string;
+}
+
+/** A room as it shall be. */
+export interface ApplyRoom {
+  "id": string;
+  "name"?: string;
+  "members"?: string[];
+  "visibility"?: Visibility;
+  "write_policy"?: WritePolicy;
+}
+
+/** One non-text part of a message. */
+export interface Artifact {
+  "id": string;
+  "network_id": string;
+  "fqid": string;
+  "message_id": string;
+  "target": Target;
+  "part_index": number;
+  "kind": PartKind;
+  "created_at": string;
+  "media_type"?: string;
+  "filename"?: string;
+  "url"?: string;
+  "blob"?: string;
+}
+
+/** Artifacts in ascending order. */
+export interface ArtifactPage {
+  "artifacts": Artifact[];
+  "page": Page;
+}
+
+/** Artifacts of one conversation; at least one id is needed. */
+export interface ArtifactQuery {
+  "limit"?: string;
+  "before"?: string;
+  "after"?: string;
+  "room_id"?: string;
+  "thread_id"?: string;
+  "dm_id"?: string;
+}
+
+/** Where to write a backup: a file name inside the backup folder; empty means a dated name. */
+export interface Backup {
+  "name"?: string;
+}
+
+/** A verified backup. */
+export interface BackupDone {
+  "path": string;
+  "last_seq": number;
+  "size_bytes": number;
+  "sha256": string;
+}
+
+/** One outcome per message, in the order sent. */
+export interface BatchAccepted {
+  "results": BatchOutcome[];
+}
+
+/** The outcome of one message of a batch: either `accepted` or `error`. */
+export interface BatchOutcome {
+  "accepted"?: MessageAccepted | null;
+  "code"?: string;
+  "error"?: string;
+}
+
+/** A stored file's facts; over HTTP the answer is the bytes themselves. */
+export interface BlobContent {
+  "blob": string;
+  "size_bytes": number;
+  "media_type": string;
+  "filename": string;
+}
+
+/** A file of a message: readable by who may read the message. */
+export interface BlobRef {
+  "blob": string;
+}
+
+/** The hub closes this link; resume with `cursor`. */
+export interface Bye {
+  "t": "bye";
+  "code": string;
+  "message": string;
+  "cursor": string;
+}
+
+/** Cancel a run; what it has said so far ends in its last event. */
+export interface CancelRun {
+  "run_id": string;
+  "reason"?: string;
+}
+
+/** What this hub can do (Moltnet http.v1 §1.2, and ours after it). */
+export interface Capabilities {
+  "event_stream": string;
+  "attachment_protocol": string;
+  "public_read": boolean;
+  "human_ingress": boolean;
+  "direct_messages": boolean;
+  "message_pagination": string;
+  "pairings": boolean;
+  "agent_registration"?: string;
+  "debug_events"?: boolean;
+  "durability"?: string;
+  "inbox"?: boolean;
+  "search"?: boolean;
+  "uploads"?: boolean;
+  "native_link"?: string;
+}
+
+/** One difference between what is and what shall be. */
+export interface Change {
+  "kind": string;
+  "id": string;
+  "action": string;
+  "fields"?: string[];
+}
+
+/** What the console may do for this caller. */
+export interface ConsoleAccess {
+  "can_send_human": boolean;
+}
+
+/** A single-use link that signs a browser in. */
+export interface ConsoleLink {
+  "url": string;
+  "expires_at": string;
+}
+
+/** A new key; every part of it must lie within the creator's own grant. */
+export interface CreateKey {
+  "name": string;
+  "scopes": Scope[];
+  "agents"?: string[] | null;
+  "rooms"?: string[] | null;
+  "expires_in_s"?: number | null;
+}
+
+/** A new room. */
+export interface CreateRoom {
+  "id": string;
+  "name"?: string;
+  "members"?: string[];
+  "visibility"?: Visibility;
+  "write_policy"?: WritePolicy;
+}
+
+/** The only answer that ever carries the token. */
+export interface CreatedKey {
+  "key": Key;
+  "token": string;
+}
+
+/** Text of a streaming run. The `message.created` with this message id replaces it.
+
+    `offset` counts characters: a reader that missed one waits for the message, or reads the run's `partial`. */
+export interface DeltaSignal {
+  "signal": "run.delta";
+  "run_id": string;
+  "agent_id": string;
+  "message_id": string;
+  "room": string;
+  "offset": number;
+  "text": string;
+}
+
+/** A conversation between fixed participants. */
+export interface DirectConversation {
+  "id": string;
+  "network_id": string;
+  "fqid": string;
+  "participant_ids": string[];
+  "message_count": number;
+  "last_message_at"?: string;
+  "unread_count"?: number;
+  "last_read_seq"?: number;
+}
+
+/** A page of a direct conversation's messages. */
+export interface DmMessages {
+  "limit"?: string;
+  "before"?: string;
+  "after"?: string;
+  "dm_id"?: string;
+}
+
+/** Direct conversations by id. */
+export interface DmPage {
+  "dms": DirectConversation[];
+  "page": Page;
+}
+
+/** One direct conversation by its id. */
+export interface DmRef {
+  "dm_id": string;
+}
+
+/** New parts of a message. */
+export interface Edit {
+  "message_id": string;
+  "by": string;
+  "at": string;
+  "parts": Part[];
+  "mentions": string[];
+}
+
+/** Replace a message's parts; only its sender (or an admin that may write) may. */
+export interface EditMessage {
+  "message_id": string;
+  "parts": Part[];
+  "mentions"?: string[];
+}
+
+/** The failure of an operation; with id 0, of the link itself, and the hub closes it. */
+export interface Error {
+  "t": "error";
+  "id": number;
+  "error": ErrorBody;
+}
+
+/** A failure as data. */
+export interface ErrorBody {
+  "code": string;
+  "message": string;
+  "hint"?: string;
+  "retryable"?: boolean;
+  "retry_after_s"?: number | null;
+  "request_id"?: string;
+  "detail"?: Record<string, unknown>;
+}
+
+/** Events in order. Pass `cursor` as the next `after`; `has_more` says whether to ask at once. */
+export interface EventPage {
+  "events": EventView[];
+  "cursor": string;
+  "has_more": boolean;
+}
+
+/** The JSON shape of an event, for schemas and clients; `render` writes it without building one. */
+export interface EventView {
+  "id": string;
+  "type": string;
+  "network_id": string;
+  "created_at": string;
+  "seq"?: number;
+  "prev"?: number;
+  "room_key"?: string;
+  "room"?: Record<string, unknown> | null;
+  "message"?: Record<string, unknown> | null;
+  "edit"?: Record<string, unknown> | null;
+  "redaction"?: Record<string, unknown> | null;
+  "reaction"?: Record<string, unknown> | null;
+  "thread"?: Record<string, unknown> | null;
+  "dm"?: Record<string, unknown> | null;
+  "agent"?: Record<string, unknown> | null;
+  "loop"?: Record<string, unknown> | null;
+  "run"?: Record<string, unknown> | null;
+  "key"?: Record<string, unknown> | null;
+  "hub"?: Record<string, unknown> | null;
+  "audit"?: Record<string, unknown> | null;
+  "replay_gap"?: Record<string, unknown> | null;
+}
+
+/** A batch of events (`wire.events.EventView`); `cursor` is the `seq` of the last. */
+export interface Events {
+  "t": "events";
+  "events": unknown[];
+  "cursor": string;
+}
+
+/** A single-use sign-in code: from a console link's fragment, or a setup code typed by a person. */
+export interface ExchangeCode {
+  "code": string;
+}
+
+/** The last line of an export. */
+export interface ExportEnd {
+  "events": number;
+  "last_seq": number;
+  "chain": string;
+}
+
+/** A conversation's whole history as NDJSON: one event a line, from the first. */
+export interface ExportRoom {
+  "room_id"?: string;
+  "thread_id"?: string;
+  "dm_id"?: string;
+}
+
+/** The feed cannot go on at the cursor that was asked for (`wire.events.ReplayGap`); it goes on at the newest. */
+export interface Gap {
+  "t": "gap";
+  "replay_gap": unknown;
+}
+
+/** `ok` or `ready`; otherwise the answer is an error. */
+export interface Health {
+  "status": string;
+}
+
+/** The first frame of a client. */
+export interface Hello {
+  "t": "hello";
+  "client"?: string;
+  "feed"?: boolean;
+  "cursor"?: string;
+  "signals"?: boolean;
+}
+
+/** The hub's vital signs. */
+export interface HubStatus {
+  "version": string;
+  "uptime_s": number;
+  "mode": string;
+  "listen": string[];
+  "data_dir": string;
+  "last_seq": number;
+  "rooms": number;
+  "agents": number;
+  "connected_agents": number;
+  "streams": number;
+  "stopped": boolean;
+  "search_lag": number;
+  "store": string;
+  "pid": number;
+}
+
+/** Whether agents are stopped. */
+export interface HubSwitch {
+  "stopped": boolean;
+  "reason"?: string;
+  "cancelled_runs"?: number;
+}
+
+/** Items in order of `seq`. `low_water`: everything up to it is settled. */
+export interface Inbox {
+  "agent_id": string;
+  "items": InboxItem[];
+  "low_water": number;
+}
+
+/** An event that wakes the agent, and where its delivery stands. */
+export interface InboxItem {
+  "seq": number;
+  "event": EventView;
+  "state": ItemState;
+  "reason"?: string;
+  "attempts"?: number;
+  "lease"?: string;
+  "lease_until"?: string;
+  "retry_at"?: string;
+  "error"?: string;
+}
+
+/** Where an inbox item stands. */
+export type ItemState = "acked" | "dead" | "failed" | "leased" | "pending";
+
+/** A grant with a token, as it is listed: never the token itself. */
+export interface Key {
+  "id": string;
+  "principal": string;
+  "name": string;
+  "scopes": Scope[];
+  "created_at": string;
+  "agents"?: string[] | null;
+  "rooms"?: string[] | null;
+  "prefix"?: string;
+  "expires_at"?: string;
+  "revoked_at"?: string;
+  "last_used_at"?: string;
+  "parent"?: string;
+}
+
+/** All keys, newest first; revoked and expired ones included. */
+export interface KeyList {
+  "keys": Key[];
+}
+
+/** One key by its id. */
+export interface KeyRef {
+  "key_id": string;
+}
+
+/** Everything up to this message (or `seq`) has been read. */
+export interface MarkRead {
+  "target": Target;
+  "message_id"?: string;
+  "seq"?: number;
+  "as"?: string;
+}
+
+/** A message as it is stored and read; edits, reactions and redactions are folded in when it is read. */
+export interface Message {
+  "id": string;
+  "network_id": string;
+  "origin": Origin;
+  "target": Target;
+  "from": Actor;
+  "parts": Part[];
+  "created_at": string;
+  "mentions"?: string[];
+  "reply_to"?: string;
+  "cause"?: string;
+  "hops"?: number;
+  "run"?: string;
+  "seq"?: number;
+  "edited_at"?: string;
+  "redaction"?: Redaction | null;
+  "reactions"?: Reaction[];
+}
+
+/** The message is on disk. */
+export interface MessageAccepted {
+  "message_id": string;
+  "event_id": string;
+  "accepted": boolean;
+  "thread_created": boolean;
+  "dm_created": boolean;
+  "seq": number;
+}
+
+/** Messages in ascending order. */
+export interface MessagePage {
+  "messages": Message[];
+  "page": Page;
+}
+
+/** One message by its id. */
+export interface MessageRef {
+  "message_id": string;
+}
+
+/** Say that items could not be handled; they come again later, or are dead-lettered. */
+export interface NackInbox {
+  "agent_id": string;
+  "items": number[];
+  "reason": string;
+  "lease"?: string;
+  "final"?: boolean;
+}
+
+/** The card of this network. */
+export interface Network {
+  "id": string;
+  "name": string;
+  "version": string;
+  "protocols": Protocols;
+  "capabilities": Capabilities;
+  "console": ConsoleAccess;
+  "warnings": Warning[];
+}
+
+/** No parameters. */
+export interface Nothing {
+}
+
+/** Ask for an operation. `key` is its idempotency key. */
+export interface Op {
+  "t": "op";
+  "id": number;
+  "op": string;
+  "params"?: unknown;
+  "key"?: string;
+}
+
+/** Open (or find) the direct conversation with these participants; the caller's own name may be left out. */
+export interface OpenDm {
+  "participant_ids": string[];
+  "as"?: string;
+}
+
+/** Where a message was first stored. */
+export interface Origin {
+  "network_id": string;
+  "message_id": string;
+}
+
+/** Where a page stands in its list. */
+export interface Page {
+  "has_more": boolean;
+  "next_before"?: string;
+  "next_after"?: string;
+}
+
+/** Paging: `before` and `after` are ids of items (message pages also take a `seq`); not both. */
+export interface PageQuery {
+  "limit"?: string;
+  "before"?: string;
+  "after"?: string;
+}
+
+/** A paired network. */
+export interface Pairing {
+  "id": string;
+  "remote_network_id": string;
+  "status": string;
+}
+
+/** Paired networks by id. */
+export interface PairingPage {
+  "pairings": Pairing[];
+  "page": Page;
+}
+
+/** One piece of a message's content. */
+export interface Part {
+  "kind": PartKind;
+  "text"?: string;
+  "media_type"?: string;
+  "url"?: string;
+  "filename"?: string;
+  "data"?: Record<string, unknown> | null;
+  "blob"?: string;
+}
+
+/** What a part holds. */
+export type PartKind = "audio" | "data" | "file" | "image" | "text" | "url";
+
+/** Are you there? */
+export interface Ping {
+  "t": "ping";
+  "n": number;
+}
+
+/** The agent's plan, whole. */
+export interface PlanUpdate {
+  "kind": "plan";
+  "entries": Record<string, unknown>[];
+}
+
+/** I am. */
+export interface Pong {
+  "t": "pong";
+  "n": number;
+}
+
+/** An agent became busy or idle; the agent's summary replaces it. */
+export interface PresenceSignal {
+  "signal": "agent.presence";
+  "agent_id": string;
+  "activity": string;
+  "task"?: string;
+}
+
+/** Anyone or anything that can be authenticated. */
+export interface Principal {
+  "id": string;
+  "kind": PrincipalKind;
+  "name"?: string;
+}
+
+/** Who a principal is. */
+export type PrincipalKind = "agent" | "anonymous" | "operator" | "service";
+
+/** Versions of the dialects that this hub speaks. */
+export interface Protocols {
+  "http": string[];
+  "attach": string[];
+  "pair": string[];
+}
+
+/** Put or take a reaction. */
+export interface ReactMessage {
+  "message_id": string;
+  "reaction": string;
+  "as"?: string;
+}
+
+/** One reaction and who gave it. */
+export interface Reaction {
+  "reaction": string;
+  "by": string[];
+}
+
+/** A reaction that was put or taken. */
+export interface ReactionChange {
+  "message_id": string;
+  "reaction": string;
+  "by": string;
+}
+
+/** The caller's feed after a cursor: an event id or a `seq`; absent means from the start of the log. */
+export interface ReadEvents {
+  "after"?: string;
+  "limit"?: number;
+  "wait"?: number;
+  "room_id"?: string;
+  "thread_id"?: string;
+  "dm_id"?: string;
+}
+
+/** Lease the next items, waiting for the first up to `wait` seconds.
+
+    `lease=false` only looks. `state` picks dead-lettered (`dead`) or failed items to look at. */
+export interface ReadInbox {
+  "agent_id": string;
+  "wait"?: number;
+  "limit"?: number;
+  "lease"?: boolean;
+  "state"?: ItemState;
+}
+
+/** How far a principal has read in a conversation. */
+export interface ReadMarker {
+  "principal": string;
+  "room": string;
+  "last_read_seq": number;
+  "unread_count": number;
+}
+
+/** Erase a message's content, its search entry and its unreferenced files for ever. */
+export interface RedactMessage {
+  "message_id": string;
+  "reason"?: string;
+}
+
+/** What stands in place of erased content. */
+export interface Redaction {
+  "message_id": string;
+  "by": string;
+  "at": string;
+  "reason"?: string;
+}
+
+/** Claim an agent id, or the slug of a name. */
+export interface RegisterAgent {
+  "requested_agent_id"?: string;
+  "name"?: string;
+  "wake"?: Wake | null;
+  "issue_token"?: boolean;
+}
+
+/** A soft removal: the id stays taken, the history stays stored. */
+export interface Removed {
+  "removed": boolean;
+  "kind": string;
+  "id": string;
+  "mode"?: string;
+}
+
+/** What a stream says when it cannot resume at the cursor that was asked for. */
+export interface ReplayGap {
+  "requested_event_id": string;
+  "oldest_event_id": string;
+  "newest_event_id": string;
+  "oldest_seq": number;
+  "newest_seq": number;
+}
+
+/** Put dead-lettered items back as pending. */
+export interface ReplayInbox {
+  "agent_id": string;
+  "items": number[];
+}
+
+/** The answer of an operation. */
+export interface Result {
+  "t": "result";
+  "id": number;
+  "result": unknown;
+}
+
+/** A room as callers see it. */
+export interface Room {
+  "id": string;
+  "network_id": string;
+  "fqid": string;
+  "name": string;
+  "visibility": Visibility;
+  "write_policy": WritePolicy;
+  "created_at": string;
+  "members"?: string[];
+  "access"?: Access | null;
+  "message_count"?: number;
+  "last_message_at"?: string;
+  "unread_count"?: number;
+  "last_read_seq"?: number;
+  "last_seq"?: number;
+}
+
+/** A page of a room's messages; its threads are not among them. */
+export interface RoomMessages {
+  "limit"?: string;
+  "before"?: string;
+  "after"?: string;
+  "room_id"?: string;
+}
+
+/** Rooms by id. */
+export interface RoomPage {
+  "rooms": Room[];
+  "page": Page;
+}
+
+/** One room by its id. */
+export interface RoomRef {
+  "room_id": string;
+}
+
+/** A page of a room's threads. */
+export interface RoomThreads {
+  "limit"?: string;
+  "before"?: string;
+  "after"?: string;
+  "room_id"?: string;
+}
+
+/** A run as callers see it. */
+export interface Run {
+  "id": string;
+  "agent_id": string;
+  "room": string;
+  "state": RunState;
+  "created_at": string;
+  "cause"?: string;
+  "item_seq"?: number;
+  "message_id"?: string;
+  "attempt"?: number;
+  "started_at"?: string;
+  "ended_at"?: string;
+  "error"?: string;
+  "partial"?: string;
+}
+
+/** Runs, newest first. */
+export interface RunList {
+  "runs": Run[];
+  "has_more": boolean;
+}
+
+/** Runs, newest first. */
+export interface RunQuery {
+  "agent_id"?: string;
+  "state"?: RunState | null;
+  "limit"?: number;
+  "before"?: string;
+}
+
+/** One run by its id. */
+export interface RunRef {
+  "run_id": string;
+}
+
+/** A run moved; the run itself replaces it. */
+export interface RunSignal {
+  "signal": "run.state";
+  "run_id": string;
+  "agent_id": string;
+  "room": string;
+  "state": RunState;
+}
+
+/** Where a run stands. `hub.runs.machine` holds the table of moves. */
+export type RunState = "admitted" | "cancelled" | "done" | "failed" | "leased" | "streaming" | "waiting";
+
+/** What a grant allows. A grant can only be narrowed when it is passed on. */
+export type Scope = "admin" | "attach" | "keys" | "observe" | "operate" | "pair" | "write";
+
+/** A message that matches, and an excerpt with the matches between U+0001 and U+0002. */
+export interface SearchHit {
+  "message": Message;
+  "excerpt": string;
+}
+
+/** Full-text search: every word must occur; `"quoted words"` are a phrase; `word*` is a prefix. */
+export interface SearchQuery {
+  "q": string;
+  "room_id"?: string;
+  "thread_id"?: string;
+  "dm_id"?: string;
+  "from"?: string;
+  "limit"?: number;
+  "before"?: number;
+}
+
+/** Hits, newest first, of what the caller may read. `indexed_seq` says how far the index has come. */
+export interface SearchResult {
+  "hits": SearchHit[];
+  "has_more": boolean;
+  "indexed_seq": number;
+}
+
+/** Several messages in one request; each has its own outcome. */
+export interface SendBatch {
+  "messages": SendMessage[];
+}
+
+/** A message to send. `from` defaults to the caller; `id` makes the send safe to repeat. */
+export interface SendMessage {
+  "target": Target;
+  "parts": Part[];
+  "id"?: string;
+  "origin"?: Origin | null;
+  "from"?: Actor | null;
+  "mentions"?: string[];
+  "reply_to"?: string;
+  "cause"?: string;
+}
+
+/** A console session; its token travels in an HttpOnly cookie, not in this body. */
+export interface Session {
+  "principal": Principal;
+  "expires_at": string;
+}
+
+/** What the agent says of itself; a signal tells the others, and it ends with the last attachment. */
+export interface SetPresence {
+  "agent_id": string;
+  "activity"?: Activity;
+  "task"?: string;
+}
+
+/** Every setting; secrets are never among them. */
+export interface SettingList {
+  "settings": SettingValue[];
+}
+
+/** One setting and where its value comes from: flag, env, file or default. */
+export interface SettingValue {
+  "key": string;
+  "value": unknown;
+  "origin": string;
+}
+
+/** What the acknowledgement settled. */
+export interface Settled {
+  "agent_id": string;
+  "settled": number;
+  "low_water": number;
+}
+
+/** A signal (`wire.runs.Signal`): unnumbered, unstored, replaced by what it names. */
+export interface SignalFrame {
+  "t": "signal";
+  "signal": unknown;
+}
+
+/** Stop every agent: cancel runs, refuse agent messages and wakes until resumed. */
+export interface StopAll {
+  "reason"?: string;
+}
+
+/** The conversation of a message. */
+export interface Target {
+  "kind": TargetKind;
+  "room_id"?: string;
+  "thread_id"?: string;
+  "parent_message_id"?: string;
+  "dm_id"?: string;
+  "participant_ids"?: string[];
+}
+
+/** Where a message goes. */
+export type TargetKind = "dm" | "room" | "thread";
+
+/** More of the answer's text. */
+export interface TextDelta {
+  "kind": "agent_message_chunk";
+  "text": string;
+}
+
+/** More of the model's visible reasoning; never part of the message. */
+export interface ThoughtDelta {
+  "kind": "agent_thought_chunk";
+  "text": string;
+}
+
+/** A thread; it has its room's members and policy. */
+export interface Thread {
+  "id": string;
+  "network_id": string;
+  "fqid": string;
+  "room_id": string;
+  "message_count": number;
+  "last_message_at"?: string;
+  "parent_message_id"?: string;
+}
+
+/** A page of a thread's messages. */
+export interface ThreadMessages {
+  "limit"?: string;
+  "before"?: string;
+  "after"?: string;
+  "thread_id"?: string;
+}
+
+/** Threads by id. */
+export interface ThreadPage {
+  "threads": Thread[];
+  "page": Page;
+}
+
+/** One thread by its id. */
+export interface ThreadRef {
+  "thread_id": string;
+}
+
+/** A call began or moved on. */
+export interface ToolCallUpdate {
+  "kind": "tool_call_update";
+  "call_id": string;
+  "title"?: string;
+  "status"?: string;
+  "content"?: Record<string, unknown>[];
+}
+
+/** Change what is given. `wake_rooms` maps room ids to policies; an empty string removes an entry.
+
+    The older spelling is accepted: `read: all|mentions|thread_only|never` is `wake`; `reply: never` with no
+    `read` is `wake: never`; other `reply` values change nothing on the hub. */
+export interface UpdateAgent {
+  "agent_id": string;
+  "name"?: string | null;
+  "wake"?: Wake | null;
+  "wake_rooms"?: Record<string, string>;
+  "read"?: Wake | null;
+  "reply"?: string;
+}
+
+/** Add first, then remove. */
+export interface UpdateMembers {
+  "room_id": string;
+  "add"?: string[];
+  "remove"?: string[];
+}
+
+/** Change what is given; the rest stays. */
+export interface UpdateRoom {
+  "room_id": string;
+  "name"?: string | null;
+  "visibility"?: Visibility | null;
+  "write_policy"?: WritePolicy | null;
+}
+
+/** A file; its bytes are the request body. */
+export interface Upload {
+  "filename"?: string;
+  "media_type"?: string;
+}
+
+/** A stored file; put `blob` into a part of kind file, image or audio. */
+export interface Uploaded {
+  "blob": string;
+  "size_bytes": number;
+  "media_type": string;
+  "filename": string;
+}
+
+/** Tokens and cost so far. */
+export interface UsageUpdate {
+  "kind": "usage_update";
+  "input_tokens"?: number;
+  "output_tokens"?: number;
+  "cost_usd"?: number;
+}
+
+/** Who may read a room besides its members and observers. */
+export type Visibility = "private" | "public";
+
+/** The run waits: for an approval, an input or a call. */
+export interface WaitingUpdate {
+  "kind": "waiting";
+  "reason": string;
+}
+
+/** Which room messages wake an agent. Direct messages wake under `all` and `mentions`. */
+export type Wake = "all" | "mentions" | "never" | "thread_only";
+
+/** Something that an operator should know. */
+export interface Warning {
+  "severity": string;
+  "code": string;
+  "message": string;
+  "action"?: string;
+  "docs_url"?: string;
+}
+
+/** The first frame of the hub. `cursor`: where the feed stands; what the client missed follows. */
+export interface Welcome {
+  "t": "welcome";
+  "version": string;
+  "network_id": string;
+  "principal": string;
+  "cursor": string;
+}
+
+/** Who the caller is to the hub. */
+export interface Whoami {
+  "principal": Principal;
+  "scopes": Scope[];
+  "mode": "bearer" | "none" | "open";
+  "agents"?: string[] | null;
+  "expires_at"?: string;
+}
+
+/** Who may send into a room. */
+export type WritePolicy = "members" | "operators" | "registered_agents";
+
+/** Operation name to its parameters and result. */
+export interface Operations {
+  "hub.network": { params: Nothing; result: Network };
+  "hub.health": { params: Nothing; result: Health };
+  "hub.ready": { params: Nothing; result: Health };
+  "hub.status": { params: Nothing; result: HubStatus };
+  "hub.backup": { params: Backup; result: BackupDone };
+  "hub.settings": { params: Nothing; result: SettingList };
+  "pairings.list": { params: PageQuery; result: PairingPage };
+  "keys.create": { params: CreateKey; result: CreatedKey };
+  "keys.list": { params: Nothing; result: KeyList };
+  "keys.revoke": { params: KeyRef; result: Key };
+  "keys.rotate": { params: KeyRef; result: CreatedKey };
+  "auth.whoami": { params: Nothing; result: Whoami };
+  "auth.exchange": { params: ExchangeCode; result: Session };
+  "auth.logout": { params: Nothing; result: Nothing };
+  "auth.console_link": { params: Nothing; result: ConsoleLink };
+  "rooms.list": { params: PageQuery; result: RoomPage };
+  "rooms.create": { params: CreateRoom; result: Room };
+  "rooms.get": { params: RoomRef; result: Room };
+  "rooms.update": { params: UpdateRoom; result: Room };
+  "rooms.remove": { params: RoomRef; result: Removed };
+  "rooms.members": { params: UpdateMembers; result: Room };
+  "rooms.messages": { params: RoomMessages; result: MessagePage };
+  "rooms.threads": { params: RoomThreads; result: ThreadPage };
+  "threads.get": { params: ThreadRef; result: Thread };
+  "threads.messages": { params: ThreadMessages; result: MessagePage };
+  "dms.list": { params: PageQuery; result: DmPage };
+  "dms.open": { params: OpenDm; result: DirectConversation };
+  "dms.get": { params: DmRef; result: DirectConversation };
+  "dms.messages": { params: DmMessages; result: MessagePage };
+  "rooms.mark_read": { params: MarkRead; result: ReadMarker };
+  "rooms.export": { params: ExportRoom; result: ExportEnd };
+  "hub.apply": { params: Apply; result: Applied };
+  "messages.send": { params: SendMessage; result: MessageAccepted };
+  "messages.send_batch": { params: SendBatch; result: BatchAccepted };
+  "messages.get": { params: MessageRef; result: Message };
+  "messages.edit": { params: EditMessage; result: Message };
+  "messages.redact": { params: RedactMessage; result: Message };
+  "messages.react": { params: ReactMessage; result: Message };
+  "messages.unreact": { params: ReactMessage; result: Message };
+  "messages.search": { params: SearchQuery; result: SearchResult };
+  "artifacts.list": { params: ArtifactQuery; result: ArtifactPage };
+  "blobs.get": { params: BlobRef; result: BlobContent };
+  "agents.list": { params: PageQuery; result: AgentPage };
+  "agents.get": { params: AgentRef; result: AgentSummary };
+  "agents.register": { params: RegisterAgent; result: AgentRegistration };
+  "agents.rotate_token": { params: AgentRef; result: AgentToken };
+  "agents.update": { params: UpdateAgent; result: AgentSummary };
+  "agents.remove": { params: AgentRef; result: Removed };
+  "agents.pause": { params: AgentRef; result: AgentSummary };
+  "agents.resume": { params: AgentRef; result: AgentSummary };
+  "agents.set_presence": { params: SetPresence; result: AgentSummary };
+  "agents.stop_all": { params: StopAll; result: HubSwitch };
+  "agents.resume_all": { params: Nothing; result: HubSwitch };
+  "inbox.read": { params: ReadInbox; result: Inbox };
+  "inbox.ack": { params: AckInbox; result: Settled };
+  "inbox.nack": { params: NackInbox; result: Settled };
+  "inbox.replay": { params: ReplayInbox; result: Settled };
+  "events.read": { params: ReadEvents; result: EventPage };
+  "runs.list": { params: RunQuery; result: RunList };
+  "runs.get": { params: RunRef; result: Run };
+  "runs.cancel": { params: CancelRun; result: Run };
+}
