@@ -1,0 +1,149 @@
+"""`instar rooms …`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from instar.cli.command import Group, command
+from instar.cli.completions import agents, rooms
+from instar.cli.outputs import Answer, Stream
+from instar.cli.session import Session
+from instar.cli.targets import TARGET, Place
+from instar.cli.texts import relative, table
+from instar.client.stream import lines
+
+VISIBILITIES = ("private", "public")
+WRITE_POLICIES = ("members", "registered_agents", "operators")
+_ROOM = click.argument("room", shell_complete=rooms)
+
+
+@command("instar rooms list", name="list")
+@click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True, help="Rooms to list.")
+@click.option("--after", default="", metavar="ROOM", help="Only after this room id.")
+def list_(session: Session, *, limit: int, after: str) -> Answer:
+    """List the rooms that you may read."""
+    page = session.invoke("rooms.list", limit=limit, after=after)
+    heads = ("ROOM", "NAME", "MEMBERS", "MESSAGES", "UNREAD", "LAST MESSAGE")
+    return Answer(page, table(heads, map(_row, page["rooms"])), rows=page["rooms"])
+
+
+@command("instar rooms show general")
+@_ROOM
+def show(session: Session, room: str) -> Answer:
+    """Show one room."""
+    return _room(session.invoke("rooms.get", room_id=session.seek("room", room)))
+
+
+@command("instar rooms create review --member guide --name Review")
+@click.argument("room")
+@click.option("--name", default="", help="Display name.")
+@click.option("--member", "members", multiple=True, shell_complete=agents, help="Member; may be repeated.")
+@click.option("--visibility", type=click.Choice(VISIBILITIES), default="private", show_default=True, help="Who reads.")
+@click.option(
+    "--write-policy", type=click.Choice(WRITE_POLICIES), default="members", show_default=True, help="Who writes."
+)
+def create(
+    session: Session, room: str, *, name: str, members: tuple[str, ...], visibility: str, write_policy: str
+) -> Answer:
+    """Create a room."""
+    made = session.invoke(
+        "rooms.create", id=room, name=name, members=list(members), visibility=visibility, write_policy=write_policy
+    )
+    return Answer(made, [f"Created {made['id']}."])
+
+
+@command("instar rooms remove review --yes")
+@_ROOM
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(session: Session, room: str, *, yes: bool) -> Answer:
+    """Remove a room softly.
+
+    Its history stays stored and its id stays taken.
+    """
+    session.seek("room", room)
+    session.confirm(f"Remove the room {room}? Its id cannot be used again.", yes=yes)
+    return Answer(session.invoke("rooms.remove", room_id=room), [f"Removed {room}."])
+
+
+@command("instar rooms export general")
+@click.argument("target", type=TARGET)
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead.")
+def export(session: Session, target: Place, *, to: Path | None) -> Answer | Stream:
+    """Export a conversation's history, one event a line.
+
+    TARGET is a room, room:ID, thread:ID or dm:ID. The output is NDJSON in every form; its last line counts the events.
+    """
+    answer = session.client.open(
+        "GET", f"/v1/export?{target.kind}_id={session.seek(target.kind, target.id)}", timeout_s=session.timeout_s
+    )
+    if to is None:
+        return Stream(lines(answer), _json_line)
+    last: dict[str, Any] = {}
+    with to.open("x", encoding="utf-8") as file:
+        for last in lines(answer):
+            file.write(_json_line(last) + "\n")
+    return Answer({"path": str(to), **last}, [f"Exported to {to}."])
+
+
+@command("instar rooms members add review beta")
+@_ROOM
+@click.argument("member", nargs=-1, required=True, shell_complete=agents)
+def add(session: Session, room: str, member: tuple[str, ...]) -> Answer:
+    """Add members to a room."""
+    return _room(session.invoke("rooms.members", room_id=session.seek("room", room), add=list(member)))
+
+
+@command("instar rooms members remove review beta", name="remove")
+@_ROOM
+@click.argument("member", nargs=-1, required=True, shell_complete=agents)
+def drop(session: Session, room: str, member: tuple[str, ...]) -> Answer:
+    """Remove members from a room."""
+    return _room(session.invoke("rooms.members", room_id=session.seek("room", room), remove=list(member)))
+
+
+def _row(room: dict[str, Any]) -> Sequence[object]:
+    last = room.get("last_message_at", "")
+    members = len(room.get("members", ()))
+    counts = (members, room.get("message_count", 0), room.get("unread_count", 0))
+    return room["id"], room["name"], *counts, relative(last) if last else "-"
+
+
+def _room(room: dict[str, Any]) -> Answer:
+    facts = [
+        ("id", room["id"]),
+        ("name", room["name"]),
+        ("visibility", room["visibility"]),
+        ("write policy", room["write_policy"]),
+        ("members", ", ".join(room.get("members", ())) or "-"),
+        ("messages", room.get("message_count", 0)),
+        ("created", relative(room["created_at"])),
+    ]
+    return Answer(room, table(("ROOM", room["id"]), facts[1:]))
+
+
+def _json_line(event: dict[str, Any]) -> str:
+    return json.dumps(event, ensure_ascii=False)
+
+
+COMMAND = Group(
+    "rooms",
+    "Rooms: where messages are said.",
+    examples=("instar rooms list",),
+    default="list",
+    commands=[
+        list_,
+        show,
+        create,
+        remove,
+        export,
+        Group(
+            "members",
+            "Who belongs to a room.",
+            examples=("instar rooms members add review guide",),
+            commands=[add, drop],
+        ),
+    ],
+)

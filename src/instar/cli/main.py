@@ -1,0 +1,63 @@
+"""The entry point: parse, run, and turn whatever happened into an exit code."""
+
+import os
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+
+import click
+
+from . import exits
+from .command import UnknownCommandError
+from .outputs import Output, wants_color
+from .tree import ROOT
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code. No traceback reaches a person unless INSTAR_DEBUG is set."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = ROOT.main(args, prog_name="instar", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader went away, as `| head` does; the interpreter must not flush into the broken pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.OK
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return exits.OK
+    except click.ClickException as error:
+        return _fail(args, "usage", error.format_message(), _hint(error))
+    except (KeyboardInterrupt, click.Abort):
+        return _fail(args, "interrupted", "it was interrupted", "")
+    except Exception as error:
+        if os.environ.get("INSTAR_DEBUG"):
+            raise
+        return _fail(args, "internal_error", f"{type(error).__name__}: {error}", "Run it again with INSTAR_DEBUG=1.")
+    return code if isinstance(code, int) else exits.OK
+
+
+def _fail(args: Sequence[str], code: str, message: str, hint: str) -> int:
+    """Report a failure that happened outside of any command, in the form that the command line asked for."""
+    from instar.client.errors import HubError  # noqa: PLC0415 - only failures need it
+
+    form = "json" if _wants_json(args) else "text"
+    output = Output(form, color=wants_color("auto", os.environ.get("NO_COLOR", "")))
+    words = " ".join(["instar", *args[:2]]) if args else "instar"
+    return output.fail(HubError(code, message.rstrip("."), hint=hint), f"run `{words}`")
+
+
+def _wants_json(args: Sequence[str]) -> bool:
+    return (
+        "--json" in args
+        or any(first in ("-o", "--output") and second in ("json", "jsonl") for first, second in pairwise(args))
+        or any(arg in ("-ojson", "-ojsonl", "--output=json", "--output=jsonl") for arg in args)
+    )
+
+
+def _hint(error: click.ClickException) -> str:
+    """Return the command that explains how to say it right."""
+    if isinstance(error, UnknownCommandError) and error.near:
+        return f"Did you mean {' or '.join(error.near)}?"
+    context = getattr(error, "ctx", None)
+    return f"See: {context.command_path if context else 'instar'} --help"

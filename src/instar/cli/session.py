@@ -1,0 +1,113 @@
+"""What a command works with: the hub, the person at the terminal, and the environment."""
+
+import sys
+from collections.abc import Mapping
+from functools import cached_property
+
+import click
+
+from instar.client.access import Access, data_dir, find
+from instar.client.errors import HubError
+from instar.client.http import TIMEOUT_S, Client, JsonObject
+
+from .outputs import Output
+from .texts import nearest
+
+SUGGEST_WAIT_S = 1.0
+"""How long a failed command may take to look for what was meant."""
+_LISTS = {"room": ("rooms.list", "rooms"), "agent": ("agents.list", "agents")}
+
+
+class Session:
+    """One run of one command.
+
+    Args:
+        output: Where results go.
+        environ: Environment variables.
+        url: Address of the hub; empty finds it.
+        token_file: File with the token; empty finds one.
+        timeout_s: How long to wait for an answer.
+        may_ask: Whether prompts are allowed.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        environ: Mapping[str, str],
+        *,
+        url: str = "",
+        token_file: str = "",
+        timeout_s: float = TIMEOUT_S,
+        may_ask: bool = True,
+    ) -> None:
+        self.output = output
+        self.environ = environ
+        self.timeout_s = timeout_s
+        self._url = url
+        self._token_file = token_file
+        self._may_ask = may_ask and sys.stdin.isatty() and sys.stderr.isatty()
+        self._sought: list[tuple[str, str]] = []
+
+    @cached_property
+    def access(self) -> Access:
+        """The hub's address and the token for it."""
+        return find(self.environ, url=self._url, token_file=self._token_file)
+
+    @cached_property
+    def client(self) -> Client:
+        """The hub."""
+        return self.client_within(self.timeout_s)
+
+    def client_within(self, timeout_s: float) -> Client:
+        """Return a client of the hub that waits `timeout_s` for each answer."""
+        url, token, _ = self.access
+        return Client(url, token, timeout_s=timeout_s, ca_file=self.environ.get("INSTAR_CA_FILE", ""))
+
+    @property
+    def data_dir(self) -> str:
+        """The data directory that environment and platform name."""
+        return str(data_dir(self.environ))
+
+    def invoke(self, operation: str, **params: object) -> JsonObject:
+        """Ask the hub for an operation; empty strings and None are left out.
+
+        Raises:
+            HubError: The hub's answer, or that there is none.
+        """
+        return self.client.invoke(operation, {name: value for name, value in params.items() if value not in ("", None)})
+
+    def seek(self, kind: str, name: str) -> str:
+        """Remember that the command is about this room or agent, to suggest a near one; return the name."""
+        self._sought.append((kind, name))
+        return name
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Go on only with consent.
+
+        Raises:
+            HubError: `usage` where nobody can be asked, `interrupted` when the person says no.
+        """
+        if yes:
+            return
+        if not self._may_ask:
+            raise HubError("usage", "this needs a confirmation, and nobody can be asked", hint="Add --yes.")
+        if not click.confirm(question, err=True):
+            raise HubError("interrupted", "it was not confirmed", hint="Nothing was changed.")
+
+    def meant(self, error: HubError) -> HubError:
+        """Return the error with a near name as its next step, when something was not found."""
+        if error.code != "not_found":
+            return error
+        for kind, name in self._sought:
+            if near := nearest(name, self._names(kind)):
+                listed = " or ".join(near)
+                return HubError(error.code, error.message, hint=f"Did you mean {listed}?", retryable=False)
+        return error
+
+    def _names(self, kind: str) -> list[str]:
+        operation, member = _LISTS[kind]
+        try:
+            found = self.client_within(SUGGEST_WAIT_S).invoke(operation, {"limit": 500})
+        except HubError:
+            return []
+        return [str(item["id"]) for item in found[member]]
