@@ -49,6 +49,8 @@ class Act(Generic[P, O]):
     """The raw body of an operation with `Body.BYTES`."""
     audit_subject: str = ""
     """What the audit event names as the object; handlers may set it."""
+    is_recorded: bool = False
+    """Whether the ledger and the audit have taken note of this act."""
 
     async def append(self, *drafts: Draft) -> list[AppendResult]:
         """Append events that carry their own idempotent ids (messages); no ledger, no audit."""
@@ -67,7 +69,17 @@ class Act(Generic[P, O]):
             await self.recorder.record(tx, self, msgspec.json.encode(answer))
             return answer
 
-        return await self.store.transact(effect)
+        answer = await self.store.transact(effect)
+        self.is_recorded = True
+        return answer
+
+    async def record(self, answer: msgspec.Struct) -> None:
+        """Take note of an act whose effect was not one transaction (a backup, say), unless that is done."""
+        if self.is_recorded or not self.operation.audited:
+            return
+        self.is_recorded = True
+        encoded = msgspec.json.encode(answer)
+        await self.store.transact(lambda tx: self.recorder.record(tx, self, encoded))
 
 
 Handler = Callable[[Act[Any, Any]], Awaitable[msgspec.Struct]]

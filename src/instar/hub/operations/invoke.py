@@ -53,7 +53,9 @@ class Operations:
             InstarError: What the operation's handler raises; `not_found` or `forbidden` when the caller may not.
         """
         if len(idempotency_key) > IDEMPOTENCY_KEY_MAX_CHARS:
-            raise InstarError("bad_request", f"the idempotency key is longer than {IDEMPOTENCY_KEY_MAX_CHARS} characters")
+            raise InstarError(
+                "bad_request", f"the idempotency key is longer than {IDEMPOTENCY_KEY_MAX_CHARS} characters"
+            )
         binding = self._bindings[operation.name]
         located = binding.locate(caller, params)
         if inspect.isawaitable(located):
@@ -70,4 +72,6 @@ class Operations:
             idempotency_key=idempotency_key,
             body=body,
         )
-        return await binding.handler(act)
+        answer = await binding.handler(act)
+        await act.record(answer)
+        return answer
