@@ -59,6 +59,8 @@ SEND_BUFFER_MAX_BYTES = 1_048_576
 """Bytes that may wait in one socket before it counts as lagging and is fed from the log."""
 LAG_MAX_S = 30.0
 """A socket that takes nothing for this long while lagging is closed with its last cursor."""
+LAG_POLL_S = 1.0
+"""A lagging socket whose carrier says nothing is looked at this often."""
 CATCH_UP_PAGE = 512
 """Events per page when a socket is fed from the log."""
 CURSOR_FLUSH_S = 0.1
@@ -79,6 +81,8 @@ WRITER_BATCH_MAX_BYTES = 4_194_304
 WRITER_QUEUE_MAX = 10_000
 """Drafts that may wait; more are refused with `overloaded`."""
 WRITER_QUEUE_MAX_BYTES = 67_108_864
+WRITER_RETRY_S = 1.0
+"""What a caller is told to wait when the writer is overloaded or the disk is full."""
 WAL_CHECKPOINT_BYTES = 16_777_216
 GUARD_RETRIES = 3
 """How often an append is decided anew when its guard no longer holds."""
@@ -87,6 +91,12 @@ LEDGER_KEEP_S = 86_400.0
 IDEMPOTENCY_KEY_MAX_CHARS = 128
 
 # Delivery
+RECENT_EVENTS_MAX = 65_536
+"""Event ids whose `seq` is known without reading the log, so that an acknowledgement costs no query."""
+WAKES_UNACKED_MAX = 1_024
+"""Unacknowledged wakes of one agent that are remembered for `agent.wake.delivered`."""
+LOOP_MEMORY_MESSAGES = 64
+"""Latest messages of one room from which an answer may inherit its hops."""
 INBOX_LEASE_S = 300.0
 """How long a leased inbox item is hidden from other consumers (setting `delivery.lease_s`)."""
 INBOX_ATTEMPTS_MAX = 5
@@ -127,6 +137,13 @@ AUTH_FAILURES_MAX = 10
 """Failed credentials of one address within `AUTH_FAILURES_WINDOW_S` before it is locked."""
 AUTH_FAILURES_WINDOW_S = 60.0
 AUTH_LOCK_S = 300.0
+"""How long an address with too many failures is refused."""
+AUTH_PEERS_MAX = 100_000
+"""Addresses whose failures are remembered; an IPv6 /64 counts as one."""
+TOKEN_MAX_CHARS = 512
+"""Longest credential that is looked at."""
+LAST_USED_FLUSH_S = 60.0
+"""When a key was last used is written this often."""
 REQUEST_ID_MAX_CHARS = 128
 HTTP_RATE_PER_S = 0.0
 """Requests per second of one principal, 0 = unlimited (setting `limits.requests_per_s`)."""

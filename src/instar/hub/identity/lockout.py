@@ -1,0 +1,63 @@
+"""Brute force: an address that presents too many wrong credentials is locked for a while."""
+
+import ipaddress
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+
+from instar.wire.limits import AUTH_FAILURES_MAX, AUTH_FAILURES_WINDOW_S, AUTH_LOCK_S, AUTH_PEERS_MAX
+
+_IPV6_SITE_BITS = 64
+"""One host commonly holds a whole /64: it counts as one address."""
+
+
+class Lockout:
+    """Failures and locks by address. The addresses that failed longest ago are forgotten beyond `AUTH_PEERS_MAX`.
+
+    Args:
+        clock: Monotonic seconds, for tests.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._locked_until: OrderedDict[str, float] = OrderedDict()
+
+    def wait_s(self, peer: str) -> float:
+        """Return the seconds that the address stays locked, 0.0 when it is not."""
+        if not self._locked_until:
+            return 0.0
+        site = _site(peer)
+        until = self._locked_until.get(site, 0.0)
+        left = until - self._clock()
+        if until and left <= 0:
+            del self._locked_until[site]
+        return max(left, 0.0) if until else 0.0
+
+    def failed(self, peer: str) -> None:
+        """Note a wrong credential from this address."""
+        site, at = _site(peer), self._clock()
+        failures = self._failures.setdefault(site, deque())
+        self._failures.move_to_end(site)
+        failures.append(at)
+        while failures[0] <= at - AUTH_FAILURES_WINDOW_S:
+            failures.popleft()
+        if len(failures) >= AUTH_FAILURES_MAX:
+            del self._failures[site]
+            self._locked_until[site] = at + AUTH_LOCK_S
+        for seen in (self._failures, self._locked_until):
+            if len(seen) > AUTH_PEERS_MAX:
+                seen.popitem(last=False)
+
+
+def _site(peer: str) -> str:
+    """Return what counts as one address."""
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return peer
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((int(address), _IPV6_SITE_BITS), strict=False))
+    return peer

@@ -1,0 +1,88 @@
+"""How grants come and go: each change is a row and an event in one transaction."""
+
+import msgspec
+
+from instar.base.clock import Micros, now
+from instar.base.errors import InstarError
+from instar.base.ids import new_id
+from instar.store.seam import Draft, Transaction
+from instar.wire.events import KEYRING
+
+from . import grant_table
+from .attenuation import Wanted, attenuate
+from .grant_table import StoredGrant
+from .keyring import ROTATED, KeyEvent, event_of
+from .principals import Grant
+from .tokens import Token, new_token
+
+
+async def mint(tx: Transaction, holder: Grant, wanted: Wanted) -> tuple[StoredGrant, str]:
+    """Narrow `holder` to what is wanted; return the new grant and its token, which nothing shows again.
+
+    Raises:
+        InstarError: `forbidden` when more is wanted than the holder has; `unauthorized` when the holder was revoked
+            meanwhile.
+    """
+    grant = attenuate(holder, wanted)
+    source = await grant_table.find(tx, holder.id)
+    if source is not None and source.revoked_at is not None:
+        raise InstarError("unauthorized", "the credential was revoked")
+    return await establish(tx, grant, wanted.name, new_token(wanted.kind), actor=holder.principal.id)
+
+
+async def establish(
+    tx: Transaction, grant: Grant, name: str, token: Token, *, actor: str = ""
+) -> tuple[StoredGrant, str]:
+    """Store a grant that `attenuate` made, or a root, with its token and the event that makes it hold."""
+    at = now()
+    stored = await grant_table.insert(tx, grant, name, token, at)
+    await _append(tx, "key.created", event_of(stored), actor, at)
+    return stored, token.text
+
+
+async def revoke(tx: Transaction, grant_id: str, *, actor: str = "", reason: str = "revoked") -> None:
+    """Revoke a grant and all that were narrowed from it, at any depth. What is revoked already stays so.
+
+    Raises:
+        InstarError: `not_found` when there is no such grant.
+    """
+    stored = await grant_table.find(tx, grant_id)
+    if stored is None:
+        raise InstarError("not_found", f"there is no key {grant_id}")
+    at = now()
+    waiting = [(stored, reason)]
+    while waiting:
+        ending, why = waiting.pop()
+        if await grant_table.mark_revoked(tx, ending.grant.id, at):
+            await _append(tx, "key.revoked", event_of(ending, why), actor, at)
+        waiting.extend((child, "parent revoked") for child in await grant_table.children(tx, ending.grant.id))
+
+
+async def revoke_agent_tokens(tx: Transaction, agent_id: str, *, actor: str = "", reason: str = "revoked") -> None:
+    """Revoke every token of an agent, and what was narrowed from them."""
+    for stored in await grant_table.of_agent(tx, agent_id):
+        await revoke(tx, stored.grant.id, actor=actor, reason=reason)
+
+
+async def rotate(tx: Transaction, grant_id: str, token: Token, *, actor: str = "") -> StoredGrant:
+    """Replace a grant's token; the old one ends at once, and what was narrowed from the grant stays.
+
+    Raises:
+        InstarError: `not_found` when there is no such grant, `conflict` when it has ended.
+    """
+    stored = await grant_table.find(tx, grant_id)
+    if stored is None:
+        raise InstarError("not_found", f"there is no key {grant_id}")
+    at = now()
+    end = stored.grant.expires_at
+    if stored.revoked_at is not None or (end is not None and end <= at):
+        raise InstarError("conflict", f"key {grant_id} has ended", hint="Create a new key with `instar keys create`.")
+    await grant_table.replace_token(tx, grant_id, token)
+    renewed = StoredGrant(stored.grant, stored.name, token.hash, token.prefix, stored.created_at)
+    await _append(tx, "key.revoked", event_of(stored, ROTATED), actor, at)
+    await _append(tx, "key.created", event_of(renewed, ROTATED), actor, at)
+    return renewed
+
+
+async def _append(tx: Transaction, kind: str, payload: KeyEvent, actor: str, at: Micros) -> None:
+    await tx.append(Draft(KEYRING, new_id("evt"), kind, msgspec.json.encode(payload), at, actor))
