@@ -1,7 +1,7 @@
 """One socket of `moltnet.attach.v1`: the machine of `wire.attach` on one side, a feed of the hub on the other."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import inf
 
 from instar.base.errors import InstarError
@@ -21,7 +21,7 @@ TRY_AGAIN_LATER = 1013
 RESTARTING = 1012
 """Close codes that a client of the original takes for a reason to come back; 1000 and 1001 end it for good."""
 
-CLOSE_CODES = {"overloaded": TRY_AGAIN_LATER, "service_unavailable": RESTARTING}
+CLOSE_CODES = {"lagging": TRY_AGAIN_LATER, "service_unavailable": RESTARTING}
 """How a feed's end is told besides its ERROR frame; every other end drops the connection after the frame."""
 
 _REASONS = {
@@ -55,13 +55,11 @@ class AttachSession:
         "_feed",
         "_gap",
         "_machine",
-        "_release",
     )
 
-    def __init__(self, door: AttachDoor, caller: Holder, release: Callable[[], None]) -> None:
+    def __init__(self, door: AttachDoor, caller: Holder) -> None:
         self._door = door
         self._caller = caller
-        self._release = release
         self._machine = ServerMachine(door.hub.network.id)
         self._connection: Connection | None = None
         self._attachment: Attachment | None = None
@@ -93,7 +91,6 @@ class AttachSession:
         self._door.heartbeat.discard(self)
         reason, error = self._end_reason
         self._detach(reason or _REASONS.get(code, "read_error"), error)
-        self._release()
 
     def _detach(self, reason: str, error: str) -> None:
         if self._feed is not None:

@@ -17,12 +17,7 @@ def token_of(request: Request) -> str:
     Raises:
         InstarError: `bad_request` for a token in the URL; `unauthorized` for an Authorization header of another scheme.
     """
-    if "access_token" in request.query:
-        raise InstarError(
-            "bad_request",
-            "a token in a URL ends up in logs and histories and is not accepted",
-            hint="Send it as `Authorization: Bearer TOKEN`; for the console run `instar` and open the link it prints.",
-        )
+    refuse_token_in_url(request)
     header = request.headers.get("authorization")
     if header is not None:
         scheme, _, token = header.strip().partition(" ")
@@ -30,6 +25,20 @@ def token_of(request: Request) -> str:
             raise InstarError("unauthorized", "the Authorization header holds no bearer token")
         return token.strip()
     return _cookie(request.headers.get("cookie", ""))
+
+
+def refuse_token_in_url(request: Request) -> None:
+    """Refuse `?access_token=`, which the dialect takes on the console's paths.
+
+    Raises:
+        InstarError: `bad_request` that says how to sign in instead.
+    """
+    if "access_token" in request.query:
+        raise InstarError(
+            "bad_request",
+            "a token in a URL ends up in logs and histories and is not accepted",
+            hint="Send it as `Authorization: Bearer TOKEN`; for the console run `instar` and open the link it prints.",
+        )
 
 
 def _cookie(header: str) -> str:

@@ -20,20 +20,23 @@ class Guide:
     Args:
         base_url: Address that the client used, from the accepted Host.
         network: The network's card.
-        caller: Who asks; None without a credential.
-        mode: The hub's auth mode.
+        caller: Who asks.
         rooms: Rooms that the caller may read, with its access.
     """
 
     base_url: str
     network: Network
-    caller: Whoami | None
-    mode: str
+    caller: Whoami
     rooms: Sequence[Room]
 
     def has(self, *scopes: Scope) -> bool:
         """Whether the caller holds one of `scopes`."""
-        return self.caller is not None and not set(scopes).isdisjoint(self.caller.scopes)
+        return not set(scopes).isdisjoint(self.caller.scopes)
+
+    @property
+    def mode(self) -> str:
+        """The hub's auth mode."""
+        return self.caller.mode
 
     @property
     def can_read(self) -> bool:
@@ -48,14 +51,13 @@ class Guide:
     @property
     def agent_id(self) -> str:
         """The one agent that the caller speaks for, or a placeholder."""
-        agents = (self.caller.agents or []) if self.caller is not None else []
+        agents = self.caller.agents or []
         return agents[0] if len(agents) == 1 else "MY-AGENT"
 
     @property
     def is_public_reader(self) -> bool:
         """Whether the caller came without a credential and reads what is public."""
-        anonymous = self.caller is None or not self.caller.scopes
-        return anonymous and self.network.capabilities.public_read
+        return not self.caller.scopes and self.network.capabilities.public_read
 
     @property
     def access(self) -> str:

@@ -21,14 +21,17 @@ _GOT = "`, got `"
 class Endpoint:
     """One operation as HTTP reaches it."""
 
-    __slots__ = ("_decode", "operation", "path_fields", "segments", "status")
+    __slots__ = ("_decode", "_has_query", "operation", "path", "path_fields", "segments", "status", "takes_bytes")
 
     def __init__(self, operation: AnyOperation) -> None:
         route = operation.route
         if route is None:
             raise LookupError(f"operation {operation.name} has no route")
         self.operation = operation
+        self.path = route.path
         self.status = route.status
+        self.takes_bytes = route.body is Body.BYTES
+        self._has_query = self.takes_bytes or route.method == "GET"
         self.segments = tuple(route.path.strip("/").split("/"))
         self.path_fields = tuple(segment[1:-1] for segment in self.segments if segment.startswith("{"))
         wanted = {field.encode_name for field in msgspec.structs.fields(operation.params)}
@@ -61,13 +64,19 @@ class Endpoint:
             if body or self.operation.name in BODY_REQUIRED:
                 return decode(self._decode, body)
             return decode(self._decode, b"{}")
-        if request.method in ("GET", "HEAD") or self.operation.route.body is Body.BYTES:  # type: ignore[union-attr]
-            return convert({**request.query, **self.path_values(segments)}, self.operation.params, is_text=True)
+        if self._has_query:
+            return self._from_query(request, segments)
         fields: dict[str, Any] = dict(request.query) if request.method == "DELETE" else {}
         body = await read_json_body(request)
         if body or self.operation.name in BODY_REQUIRED:
             fields |= decode(_decode_object, body)
         return convert({**fields, **self.path_values(segments)}, self.operation.params, is_text=False)
+
+    def _from_query(self, request: Request, segments: tuple[str, ...]) -> msgspec.Struct:
+        fields: dict[str, Any] = {**request.query, **self.path_values(segments)}
+        if self.takes_bytes and (media_type := request.headers.get("content-type")):
+            fields.setdefault("media_type", media_type.partition(";")[0].strip().lower())
+        return convert(fields, self.operation.params, is_text=True)
 
 
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode

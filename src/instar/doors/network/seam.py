@@ -7,10 +7,28 @@ import msgspec
 
 from instar.wire.agents import AgentRegistration
 from instar.wire.events import Event, ReplayGap
-from instar.wire.identity import Principal, Scope
+from instar.wire.identity import Principal, Scope, Session
 from instar.wire.names import Network
 from instar.wire.operation import Operation
 from instar.wire.runs import Signal
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """What stands in a request to be authenticated."""
+
+    token: str = ""
+    is_local: bool = False
+    peer: str = ""
+    has_origin: bool = False
+
+
+class HeldGrant(Protocol):
+    """The grant of a caller, opaque but for its id."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
 
 
 class Holder(Protocol):
@@ -19,6 +37,11 @@ class Holder(Protocol):
     @property
     def principal(self) -> Principal:
         """Who it is."""
+        ...
+
+    @property
+    def grant(self) -> HeldGrant:
+        """What it holds."""
         ...
 
     @property
@@ -103,6 +126,18 @@ class Hub(Protocol):
     @property
     def network(self) -> Network:
         """Which network this is."""
+        ...
+
+    def authenticate(self, credential: Credential) -> Holder:
+        """Return who presents a credential."""
+        ...
+
+    def visitor(self) -> Holder:
+        """Return the caller without any right."""
+        ...
+
+    async def exchange(self, code: str, peer: str) -> tuple[Session, str]:
+        """Exchange a sign-in code for a session and its token."""
         ...
 
     async def invoke(

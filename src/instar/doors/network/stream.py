@@ -1,19 +1,16 @@
 """Server-sent events on `/v1/events/stream`: a feed from the durable log, resumed by `Last-Event-ID`."""
 
 import asyncio
-from collections.abc import Callable
-
-import msgspec
 
 from instar.base.errors import InstarError
 from instar.wire.events import ReplayGap
 from instar.wire.http import Request, StreamResponse
 from instar.wire.limits import SSE_KEEPALIVE_S
 from instar.wire.names import is_id
+from instar.wire.problem import error_body
 
 from .gaps import GAP_PREFIX, gap_event, resume_cursor
 from .renderers import StreamRenderer, sse_event
-from .replies import error_body
 from .seam import Feed, Holder, Hub
 
 HEADERS = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
@@ -35,11 +32,10 @@ def requested_cursor(request: Request) -> str:
 class EventStream:
     """One stream: the sink of its feed, and the chunks of its response."""
 
-    __slots__ = ("_chunks", "_ended", "_feed", "_network_id", "_release", "_size", "_waiting")
+    __slots__ = ("_chunks", "_ended", "_feed", "_network_id", "_size", "_waiting")
 
-    def __init__(self, network_id: str, release: Callable[[], None]) -> None:
+    def __init__(self, network_id: str) -> None:
         self._network_id = network_id
-        self._release = release
         self._feed: Feed | None = None
         self._chunks: list[bytes] = [_OPEN]
         self._size = 0
@@ -63,7 +59,7 @@ class EventStream:
 
     def ended(self, code: str, message: str, cursor: str) -> None:
         """Say why the stream ends, as an event of type `error`, and end it."""
-        reply = msgspec.json.encode(error_body(InstarError(code, message, detail={"cursor": cursor}), ""))
+        reply = error_body(InstarError(code, message, detail={"cursor": cursor}), "")
         self._ended = True
         self.write(b"event: error\ndata: %b\n\n" % reply)
 
@@ -71,13 +67,9 @@ class EventStream:
         """Open the feed, before the first byte is written.
 
         Raises:
-            InstarError: What the hub says; the place in the quota is given back.
+            InstarError: What the hub says to it.
         """
-        try:
-            self._feed = await hub.open_feed(caller, self, renderer, cursor=cursor)
-        except BaseException:
-            self._release()
-            raise
+        self._feed = await hub.open_feed(caller, self, renderer, cursor=cursor)
 
     def __aiter__(self) -> "EventStream":
         return self
@@ -101,21 +93,20 @@ class EventStream:
             self._chunks.append(_KEEP_ALIVE)
 
     async def aclose(self) -> None:
-        """Let go of feed and quota; the carrier calls it when the client goes, also before the first chunk."""
+        """Close the feed; the carrier calls it when the client goes, also before the first chunk."""
         if self._feed is not None:
             self._feed.close()
             self._feed = None
-        self._release()
 
 
 async def open_stream(
-    hub: Hub, caller: Holder, request: Request, renderer: StreamRenderer, release: Callable[[], None]
+    hub: Hub, caller: Holder, request: Request, renderer: StreamRenderer, holder: str
 ) -> StreamResponse:
     """Answer a request for the stream.
 
     Raises:
         InstarError: What the hub says to opening the feed.
     """
-    stream = EventStream(hub.network.id, release)
+    stream = EventStream(hub.network.id)
     await stream.open(hub, caller, renderer, requested_cursor(request))
-    return StreamResponse(200, stream, "text/event-stream", HEADERS)
+    return StreamResponse(200, stream, "text/event-stream", HEADERS, request.path, holder)

@@ -1,0 +1,217 @@
+"""The door: a request becomes an operation, its result a response; sockets become sessions. No rule lives here."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from instar.base.errors import InstarError
+from instar.base.tasks import TaskScope
+from instar.wire.agents import REGISTER, AgentRegistration
+from instar.wire.http import Request, Response, StreamResponse, Upgrade
+from instar.wire.hub import HEALTH, NETWORK, READY, Network
+from instar.wire.identity import EXCHANGE, LOGOUT, WHOAMI, Scope, Whoami
+from instar.wire.messages import BLOB, PageQuery
+from instar.wire.native.frames import SUBPROTOCOL
+from instar.wire.operation import Nothing
+from instar.wire.rooms import EXPORT, LIST, RoomPage
+
+from . import credentials, guides, specials
+from .attach import AttachDoor, AttachSession
+from .heartbeat import Heartbeat
+from .native import LinkDoor, LinkSession
+from .renderers import StreamRenderer
+from .replies import error_reply, json_reply, text_reply, unknown_path
+from .routes import Endpoint, Routes
+from .seam import Credential, Holder, Hub
+from .stream import open_stream
+
+ATTACH_PATH: Final = "/v1/attach"
+STREAM_PATH: Final = "/v1/events/stream"
+"""Both are sockets and streams, not operations."""
+
+NEEDS_NO_CREDENTIAL: Final = frozenset({HEALTH.name, READY.name, EXCHANGE.name})
+"""A credential that comes with these is not even looked at, so a stale cookie cannot keep anybody from signing in."""
+
+GUIDES: Final = {
+    "/install.md": (guides.install_md, "text/markdown"),
+    "/skill.md": (guides.skill_md, "text/markdown"),
+    "/llms.txt": (guides.llms_txt, "text/plain"),
+}
+
+Answer = Response | StreamResponse
+
+
+class NetworkDoor:
+    """A `wire.http.Door` for everything under `/v1`, the discovery documents, health and metrics.
+
+    It takes every path but the console's, so it stands last among the doors.
+
+    Args:
+        hub: The facade.
+        tasks: Parent of the tasks that sockets start.
+        metrics: Renders the metrics.
+        open_blob: Finds the bytes of a stored file.
+    """
+
+    def __init__(
+        self, hub: Hub, tasks: TaskScope, *, metrics: Callable[[], bytes], open_blob: specials.OpenBlob
+    ) -> None:
+        self._hub = hub
+        self._metrics = metrics
+        self._open_blob = open_blob
+        self._routes = Routes()
+        heartbeat = Heartbeat()
+        self._attach = AttachDoor(hub, heartbeat, tasks)
+        self._link = LinkDoor(hub, heartbeat, tasks)
+        self._stream_renderer = StreamRenderer(hub.network.id)
+        self._documents: dict[str, Callable[[Request, str], Awaitable[Answer]]] = {
+            STREAM_PATH: self._events,
+            ATTACH_PATH: self._no_upgrade,
+            "/metrics": self._read_metrics,
+            "/install.md": self._guide,
+            "/skill.md": self._guide,
+            "/llms.txt": self._guide,
+        }
+        self._specials: dict[str, Callable[[Request, Endpoint, Any, Holder], Awaitable[Answer]]] = {
+            REGISTER.name: self._registered,
+            EXCHANGE.name: self._exchanged,
+            LOGOUT.name: self._logged_out,
+            BLOB.name: self._blob,
+            EXPORT.name: self._export,
+        }
+
+    async def handle(self, request: Request) -> Answer | None:
+        """Answer a request; None for the console's paths."""
+        path = request.path
+        if path == "/console" or path.startswith("/console/"):
+            return self._console(request)
+        route = ""
+        try:
+            found = self._routes.find(request.method, path)
+            if found is not None:
+                endpoint, segments = found
+                route = endpoint.path
+                return await self._operate(request, endpoint, segments)
+            document = self._documents.get(path)
+            if document is not None and request.method in ("GET", "HEAD"):
+                route = path
+                return await document(request, path)
+            return self._unknown(request)
+        except InstarError as error:
+            return error_reply(error, request.request_id, route=route)
+
+    async def upgrade(self, request: Request) -> Upgrade | None:
+        """Answer a WebSocket handshake on `/v1/attach`; the subprotocol `instar.v1` asks for our own link."""
+        if request.path != ATTACH_PATH:
+            return None
+        try:
+            caller = self._caller(request)
+        except InstarError as error:
+            return Upgrade(refusal=error_reply(error, request.request_id, route=ATTACH_PATH))
+        holder = _holder(caller, request)
+        offered = request.headers.get("sec-websocket-protocol", "").split(",")
+        if SUBPROTOCOL in {name.strip() for name in offered}:
+            return Upgrade(LinkSession(self._link, caller, request.request_id), SUBPROTOCOL, principal=holder)
+        return Upgrade(AttachSession(self._attach, caller), principal=holder)
+
+    # Operations
+
+    async def _operate(self, request: Request, endpoint: Endpoint, segments: tuple[str, ...]) -> Answer:
+        caller = self._hub.visitor() if endpoint.operation.name in NEEDS_NO_CREDENTIAL else self._caller(request)
+        params = await endpoint.params(request, segments)
+        special = self._specials.get(endpoint.operation.name)
+        if special is not None:
+            return await special(request, endpoint, params, caller)
+        return json_reply(await self._invoke(request, endpoint, params, caller), endpoint.status, route=endpoint.path)
+
+    def _caller(self, request: Request) -> Holder:
+        return self._hub.authenticate(
+            Credential(
+                token=credentials.token_of(request),
+                is_local=request.is_local,
+                peer=request.peer,
+                has_origin=credentials.has_origin(request),
+            )
+        )
+
+    async def _invoke(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Any:  # noqa: ANN401
+        return await self._hub.invoke(
+            caller,
+            endpoint.operation,
+            params,
+            request_id=request.request_id,
+            idempotency_key=request.headers.get("idempotency-key", ""),
+            body=request.stream_body if endpoint.takes_bytes else None,
+        )
+
+    async def _registered(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Answer:  # noqa: ANN401
+        done: AgentRegistration = await self._invoke(request, endpoint, params, caller)
+        is_new = done.created or bool(done.agent_token)
+        return json_reply(done, 201 if is_new else 200, route=endpoint.path)
+
+    async def _exchanged(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Answer:  # noqa: ANN401, ARG002
+        session, token = await self._hub.exchange(params.code, request.peer)
+        cookie = credentials.session_cookie(token, request)
+        return json_reply(session, endpoint.status, headers=(cookie,), route=endpoint.path)
+
+    async def _logged_out(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Answer:  # noqa: ANN401
+        done = await self._invoke(request, endpoint, params, caller)
+        cookie = credentials.no_session_cookie(request)
+        return json_reply(done, endpoint.status, headers=(cookie,), route=endpoint.path)
+
+    async def _blob(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Answer:  # noqa: ANN401
+        content = await self._invoke(request, endpoint, params, caller)
+        return specials.file_reply(content, self._open_blob(content.blob), endpoint.path)
+
+    async def _export(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Answer:  # noqa: ANN401
+        end = await self._invoke(request, endpoint, params, caller)
+        return specials.export_reply(self._hub, caller, params, end, endpoint.path)
+
+    # Documents
+
+    async def _events(self, request: Request, route: str) -> Answer:
+        caller = self._caller(request)
+        if request.method == "HEAD":
+            return Response(200, b"", "text/event-stream", route=route)
+        return await open_stream(self._hub, caller, request, self._stream_renderer, _holder(caller, request))
+
+    async def _no_upgrade(self, request: Request, route: str) -> Answer:  # noqa: ARG002
+        raise InstarError("bad_request", f"{route} is a WebSocket", hint="Connect with a WebSocket client.")
+
+    async def _read_metrics(self, request: Request, route: str) -> Answer:
+        caller = self._caller(request)
+        return specials.metrics_reply(self._metrics, caller.has(Scope.ADMIN, Scope.OPERATE), route)
+
+    async def _guide(self, request: Request, route: str) -> Answer:
+        caller = self._caller(request)
+        network: Network = await self._hub.invoke(caller, NETWORK, Nothing(), request_id=request.request_id)
+        whoami: Whoami = await self._hub.invoke(caller, WHOAMI, Nothing(), request_id=request.request_id)
+        rooms: RoomPage = await self._hub.invoke(caller, LIST, PageQuery(limit=str(guides.ROOMS_LISTED_MAX + 1)))
+        base_url = f"{request.scheme}://{request.host}"
+        guide = guides.Guide(base_url, network, whoami, rooms.rooms)
+        write, content_type = GUIDES[route]
+        return text_reply(write(guide), content_type, route)
+
+    # Everything else
+
+    def _console(self, request: Request) -> Response | None:
+        try:
+            credentials.refuse_token_in_url(request)
+        except InstarError as error:
+            return error_reply(error, request.request_id, route="/console/")
+        return None
+
+    def _unknown(self, request: Request) -> Response:
+        path = request.path
+        pairing = path.split("/")
+        if path.startswith("/v1/pairings/") and request.method in ("GET", "HEAD") and len(pairing) == 5:
+            self._caller(request)
+            error = InstarError("not_found", f"there is no pairing {pairing[3][:128]!r}")
+            return error_reply(error, request.request_id, route="/v1/pairings/{pairing_id}")
+        credentials.refuse_token_in_url(request)
+        allowed = ["GET", "HEAD"] if path in self._documents else self._routes.allowed(path)
+        return unknown_path(request, allowed)
+
+
+def _holder(caller: Holder, request: Request) -> str:
+    """Return against whom a stream is counted: the credential, or without one the address."""
+    return f"peer:{request.peer}" if caller.is_anonymous else caller.grant.id

@@ -1,0 +1,178 @@
+"""One socket of the native link `instar.v1`: operations, events and signals over the machine of `wire.native`."""
+
+import time
+from collections.abc import Sequence
+from math import inf
+
+import msgspec
+
+import instar
+from instar.base.errors import InstarError
+from instar.base.tasks import TaskScope
+from instar.wire.events import ReplayGap
+from instar.wire.frames import text_frame
+from instar.wire.http import Connection
+from instar.wire.native.actions import End, Invoke, Open, Probe, Send, ServerAction
+from instar.wire.native.frames import Gap, Hello, Op, Welcome
+from instar.wire.native.machine import ServerMachine
+from instar.wire.operation import Body
+from instar.wire.table import TABLE
+
+from .heartbeat import Heartbeat
+from .renderers import LinkRenderer
+from .routes import decode
+from .seam import Feed, Holder, Hub
+
+POLICY_VIOLATION = 1008
+CLOSE_CODES = {"": 1000, "service_unavailable": 1012, "lagging": 1013, "timeout": 1008}
+"""Close code of a link that ends, by the code of its end; a fault of the client's is a policy violation."""
+
+_encode = msgspec.json.Encoder().encode
+_DECODERS = {name: msgspec.json.Decoder(operation.params).decode for name, operation in TABLE.items()}
+
+
+class LinkDoor:
+    """What all links share."""
+
+    __slots__ = ("heartbeat", "hub", "renderer", "tasks")
+
+    def __init__(self, hub: Hub, heartbeat: Heartbeat, tasks: TaskScope) -> None:
+        self.hub = hub
+        self.heartbeat = heartbeat
+        self.tasks = tasks
+        self.renderer = LinkRenderer(hub.network.id)
+
+
+class LinkSession:
+    """A `wire.http.SocketSession` and the sink of its feed."""
+
+    __slots__ = ("__weakref__", "_caller", "_connection", "_door", "_early", "_feed", "_machine", "_request_id")
+
+    def __init__(self, door: LinkDoor, caller: Holder, request_id: str) -> None:
+        self._door = door
+        self._caller = caller
+        self._request_id = request_id
+        self._machine = ServerMachine()
+        self._connection: Connection | None = None
+        self._feed: Feed | None = None
+        self._early: list[bytes] | None = []
+
+    # The carrier's side
+
+    def opened(self, connection: Connection) -> None:
+        """Wait for `hello`."""
+        self._connection = connection
+        self._do(self._machine.start(time.monotonic()))
+        self._door.heartbeat.add(self)
+
+    def received(self, payload: bytes, is_text: bool) -> None:
+        """Take one frame of the client."""
+        self._do(self._machine.receive(payload, is_text, time.monotonic()))
+
+    def writable(self) -> None:
+        """Let a lagging feed go on."""
+        if self._feed is not None:
+            self._feed.writable()
+
+    def closed(self, code: int) -> None:  # noqa: ARG002 - the shape of SocketSession
+        """Close the feed; answers still under way are dropped."""
+        self._connection = None
+        self._machine.close()
+        self._door.heartbeat.discard(self)
+        self._close_feed()
+
+    def _close_feed(self) -> None:
+        if self._feed is not None:
+            self._feed.close()
+            self._feed = None
+
+    # The heartbeat's side
+
+    @property
+    def wake_at(self) -> float:
+        """When the machine wants its tick."""
+        return self._machine.wake_at if self._connection is not None else inf
+
+    def tick(self, now: float) -> None:
+        """End a link that never said `hello`."""
+        self._do(self._machine.tick(now))
+
+    # The feed's side
+
+    def write(self, frames: bytes) -> None:
+        """Send event and signal frames in one write; what comes before `welcome` waits for it."""
+        if self._early is not None:
+            self._early.append(frames)
+        elif self._connection is not None:
+            self._connection.send_frames(frames)
+
+    def buffered_bytes(self) -> int:
+        """Return how much the client has not taken."""
+        return self._connection.buffered_bytes() if self._connection is not None else 0
+
+    def gap(self, gap: ReplayGap) -> None:
+        """Say that the feed cannot go on where it was asked to."""
+        self.write(text_frame(_encode(Gap(msgspec.Raw(_encode(gap))))))
+
+    def ended(self, code: str, message: str, cursor: str) -> None:
+        """Say goodbye with the cursor to resume from."""
+        self._do(self._machine.bye(code, message, cursor))
+
+    # The machine's side
+
+    def _do(self, actions: Sequence[ServerAction]) -> None:
+        for action in actions:
+            connection = self._connection
+            if connection is None:
+                return
+            match action:
+                case Send(payload):
+                    connection.send_text(payload)
+                case Invoke(op):
+                    self._door.tasks.start("link operation", self._invoke(op))
+                case Open(hello):
+                    self._door.tasks.start("link open", self._open(hello))
+                case Probe():
+                    # The carrier pings every socket itself and cuts those that do not answer.
+                    self._machine.heard(time.monotonic())
+                case End(code, message):
+                    connection.close(CLOSE_CODES.get(code, POLICY_VIOLATION), message[:100])
+
+    async def _open(self, hello: Hello) -> None:
+        hub = self._door.hub
+        try:
+            if hello.feed:
+                self._feed = await hub.open_feed(
+                    self._caller, self, self._door.renderer, cursor=hello.cursor, signals=hello.signals
+                )
+        except InstarError as error:
+            self._do(self._machine.end(error.code, error.message))
+            return
+        if self._connection is None:
+            self._close_feed()
+            return
+        cursor = self._feed.cursor if self._feed is not None else ""
+        welcome = Welcome(instar.__version__, hub.network.id, self._caller.principal.id, cursor)
+        self._do(self._machine.welcome(welcome))
+        early, self._early = self._early or [], None
+        if early:
+            self.write(b"".join(early))
+
+    async def _invoke(self, op: Op) -> None:
+        try:
+            result = await self._result(op)
+        except InstarError as error:
+            self._do(self._machine.refuse(op.id, error, self._request_id))
+            return
+        self._do(self._machine.answer(op.id, _encode(result)))
+
+    async def _result(self, op: Op) -> msgspec.Struct:
+        operation = TABLE.get(op.op)
+        if operation is None:
+            raise InstarError("not_found", f"there is no operation {op.op[:100]!r}", hint="See the operation table.")
+        if operation.route is not None and operation.route.body is Body.BYTES:
+            raise InstarError("bad_request", f"{op.op} takes bytes: send them over HTTP to {operation.route.path}")
+        params = decode(_DECODERS[op.op], bytes(op.params))
+        return await self._door.hub.invoke(
+            self._caller, operation, params, request_id=self._request_id, idempotency_key=op.key
+        )

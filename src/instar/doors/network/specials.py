@@ -1,0 +1,91 @@
+"""Routes whose answer is no JSON object: files, exports, metrics and health."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from instar.base.errors import InstarError
+from instar.wire.delivery import EVENTS, EventPage, ReadEvents
+from instar.wire.http import Response, StreamResponse
+from instar.wire.limits import PAGE_MAX
+from instar.wire.messages import BlobContent
+from instar.wire.rooms import ExportEnd, ExportRoom
+
+from .seam import Holder, Hub
+
+CHUNK_BYTES = 262_144
+
+INLINE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
+"""What a browser may show in place; everything else, SVG with its scripts included, is a download."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class OpenBlob(Protocol):
+    """Where the bytes of a stored file are."""
+
+    def __call__(self, digest: str) -> Path:
+        """Return the path of a file that is there."""
+        ...
+
+
+def file_reply(content: BlobContent, path: Path, route: str) -> StreamResponse:
+    """Return a stored file. Its name and type are what the uploader said; the browser is told to believe neither."""
+    is_shown = content.media_type in INLINE_TYPES
+    kind = "inline" if is_shown else "attachment"
+    name = quote(content.filename or content.blob, safe="")
+    headers = (
+        ("content-disposition", f"{kind}; filename*=UTF-8''{name}"),
+        ("content-length", str(content.size_bytes)),
+        ("cache-control", "private, max-age=31536000, immutable"),
+        ("content-security-policy", "sandbox; default-src 'none'"),
+    )
+    media_type = content.media_type if is_shown else _plain(content.media_type)
+    return StreamResponse(200, _chunks(path), media_type, headers, route)
+
+
+def _plain(media_type: str) -> str:
+    """Return the type if it can stand in a header."""
+    is_fit = media_type.isascii() and media_type.isprintable() and "/" in media_type
+    return media_type if is_fit else "application/octet-stream"
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+
+
+def export_reply(hub: Hub, caller: Holder, wanted: ExportRoom, end: ExportEnd, route: str) -> StreamResponse:
+    """Return a conversation as NDJSON: its events up to where it stood when it was asked for, then `end`."""
+    return StreamResponse(200, _lines(hub, caller, wanted, end), "application/x-ndjson", (), route)
+
+
+async def _lines(hub: Hub, caller: Holder, wanted: ExportRoom, end: ExportEnd) -> AsyncIterator[bytes]:
+    cursor = ""
+    while True:
+        query = ReadEvents(
+            after=cursor, limit=PAGE_MAX, room_id=wanted.room_id, thread_id=wanted.thread_id, dm_id=wanted.dm_id
+        )
+        page: EventPage = await hub.invoke(caller, EVENTS, query)
+        events = [event for event in page.events if event.seq <= end.last_seq]
+        if events:
+            yield b"".join(_encode(event) + b"\n" for event in events)
+        if not page.has_more or len(events) < len(page.events):
+            break
+        cursor = page.cursor
+    yield _encode(end) + b"\n"
+
+
+def metrics_reply(render: Callable[[], bytes], is_allowed: bool, route: str) -> Response:
+    """Return the metrics as Prometheus text.
+
+    Raises:
+        InstarError: `forbidden` without scope admin or operate.
+    """
+    if not is_allowed:
+        raise InstarError("forbidden", "needs scope admin or operate")
+    return Response(200, render(), "text/plain; version=0.0.4; charset=utf-8", route=route)
