@@ -14,6 +14,8 @@ from instar.cli.targets import TARGET, Place, open_dm
 from instar.client.errors import HubError
 from instar.client.stream import follow
 
+GAP = "stream.replay_gap"
+
 
 @command("instar tail general --since 0 --limit 1", "instar tail --since 0 --limit 3 --json")
 @click.argument("target", type=TARGET, required=False)
@@ -42,9 +44,7 @@ def _key(session: Session, target: Place | None) -> str:
 
 
 def _of(key: str, events: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    return (
-        event for event in events if not key or event.get("room_key") == key or event["type"] == "stream.replay_gap"
-    )
+    return (event for event in events if not key or event.get("room_key") == key or event["type"] == GAP)
 
 
 def _say(session: Session, error: HubError) -> None:
