@@ -1,0 +1,228 @@
+"""The HTTP carrier against stub doors, over real sockets."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from instar.base.errors import InstarError
+from instar.wire.http import Request, Response, StreamResponse
+from instar.wire.sse import EventStream, sse_event
+
+from .conftest import StubDoor, running
+
+
+async def echo(request: Request) -> Response | StreamResponse | None:
+    match request.path:
+        case "/echo":
+            return Response(200, await request.read_body(1_000), "text/plain; charset=utf-8", route="/echo")
+        case "/seen":
+            seen = [request.method, request.path, dict(request.query), request.peer, request.is_local, request.host]
+            return Response(200, json.dumps(seen).encode(), headers=(("X-Extra", "1"),))
+        case "/upload":
+            sizes = [len(chunk) async for chunk in request.stream_body()]
+            return Response(200, str(sum(sizes)).encode())
+        case "/fault":
+            raise RuntimeError("secret /path/in/text")
+        case "/refuse":
+            raise InstarError("rate_limited", "slowly", retry_after_s=1.2, detail={"a": 1})
+        case "/nothing":
+            return Response(204, b"")
+        case _:
+            return None
+
+
+async def test_a_request_reaches_the_door_and_its_answer_the_client(prefer_fast: bool) -> None:
+    async with running(StubDoor(echo), prefer_fast=prefer_fast) as hub:
+        answer = await hub.post("/echo", b"hello")
+        assert (answer.status, answer.body) == (200, b"hello")
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "server" not in answer.headers
+        seen = await hub.get("/seen%20?a=1&a=2&b=%C3%A4&c=")
+        assert seen.status == 404
+        seen = await hub.get("/%73een?a=1&a=2&b=%C3%A4&c=")
+        assert json.loads(seen.body) == [
+            "GET", "/seen", {"a": "2", "b": "ä", "c": ""}, "127.0.0.1", True, f"127.0.0.1:{hub.port}",
+        ]  # fmt: skip
+        assert seen.headers["x-extra"] == "1"
+
+
+@pytest.mark.parametrize("given", ["abc", "A.b_c:9-", "x" * 128])
+async def test_a_well_formed_request_id_is_kept(given: str) -> None:
+    async with running(StubDoor(echo)) as hub:
+        assert (await hub.get("/seen", X_Request_Id=given)).headers["x-request-id"] == given.lower()
+
+
+@pytest.mark.parametrize("given", ["", "x" * 129, "a b", "ä", "a/b", None])
+async def test_any_other_request_id_is_replaced(given: str | None) -> None:
+    async with running(StubDoor(echo)) as hub:
+        answer = await (hub.get("/missing") if given is None else hub.get("/missing", X_Request_Id=given))
+        made = answer.headers["x-request-id"]
+        assert made.startswith("req_")
+        assert len(made) == 20
+        assert json.loads(answer.body)["request_id"] == made
+
+
+async def test_nobody_at_home_is_a_problem_body() -> None:
+    async with running(StubDoor(echo)) as hub:
+        answer = await hub.get("/missing")
+        assert answer.status == 404
+        assert json.loads(answer.body)["code"] == "not_found"
+
+
+async def test_an_error_is_told_as_data() -> None:
+    async with running(StubDoor(echo)) as hub:
+        answer = await hub.get("/refuse")
+        problem = json.loads(answer.body)
+        assert answer.status == 429
+        assert answer.headers["retry-after"] == "2"
+        assert problem["error"] == "slowly"
+        assert problem["retryable"] is True
+        assert problem["retry_after_s"] == 1.2
+        assert problem["detail"] == {"a": 1}
+        assert problem["hint"]
+
+
+async def test_a_fault_is_logged_and_not_leaked() -> None:
+    async with running(StubDoor(echo)) as hub:
+        answer = await hub.get("/fault")
+        assert answer.status == 500
+        assert b"secret" not in answer.body
+        assert b"Traceback" not in answer.body
+        assert json.loads(answer.body)["code"] == "internal_error"
+        assert b'instar_faults_total{part="http"} 1.0' in hub.carrier.metrics.render()
+        assert (await hub.get("/seen")).status == 200
+
+
+async def test_the_body_limit_is_exact(prefer_fast: bool) -> None:
+    async with running(StubDoor(echo), prefer_fast=prefer_fast) as hub:
+        assert (await hub.post("/echo", b"x" * 1_000)).status == 200
+        answer = await hub.post("/echo", b"x" * 1_001)
+        assert answer.status == 413
+        assert json.loads(answer.body)["detail"] == {"max_bytes": 1_000}
+        head = "POST /echo HTTP/1.1\nHost: {host}\nTransfer-Encoding: chunked\n"
+        for size, status in ((1_000, 200), (1_001, 413)):
+            chunks = b"1\r\nx\r\n" + b"%x\r\n" % (size - 1) + b"x" * (size - 1) + b"\r\n0\r\n\r\n"
+            assert (await hub.request(head, chunks)).status == status
+
+
+async def test_an_upload_comes_in_chunks() -> None:
+    async with running(StubDoor(echo)) as hub:
+        assert (await hub.post("/upload", b"x" * 3_000_000)).body == b"3000000"
+
+
+async def test_a_connection_is_kept_and_pipelined(prefer_fast: bool) -> None:
+    async with running(StubDoor(echo), prefer_fast=prefer_fast) as hub, await hub.connect() as raw:
+        one = b"POST /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\n\r\n"
+        raw.send(one + b"a" + one + b"b")
+        assert [(await raw.answer()).body for _ in range(2)] == [b"a", b"b"]
+        raw.send(b"HEAD /echo HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert (await raw.answer(is_head=True)).status == 200
+        raw.send(b"GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        empty = await raw.answer()
+        assert empty.status == 204
+        assert "content-length" not in empty.headers
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GARBAGE\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nBad\x00: 1\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: x\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /seen HTTP/1.1\r\n\r\n",
+        b"GET /seen HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"GET /seen HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: null\r\nOrigin: null\r\n\r\n",
+        b"GET /seen?a=%ff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"GET /seen?" + b"&".join(b"a=1" for _ in range(65)) + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+)
+async def test_a_bad_request_is_answered_400(sent: bytes, prefer_fast: bool) -> None:
+    async with running(StubDoor(echo), prefer_fast=prefer_fast) as hub, await hub.connect() as raw:
+        raw.send(sent)
+        answer = await raw.answer()
+        assert answer.status == 400
+        assert json.loads(answer.body)["code"] == "bad_request"
+
+
+async def test_a_stream_is_sent_as_it_comes_and_closed_when_the_client_goes() -> None:
+    closed = asyncio.Event()
+    stream = EventStream(on_closed=closed.set, keep_alive_s=0.05)
+
+    async def door(request: Request) -> StreamResponse:
+        return StreamResponse(200, stream, "text/event-stream", headers=(("cache-control", "no-cache"),), route="/s")
+
+    async with running(StubDoor(door)) as hub:
+        raw = await hub.connect()
+        raw.send(b"GET /s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        head = await raw.head()
+        assert head.headers["cache-control"] == "no-cache"
+        assert await raw.reader.readuntil(b"open\n\n\r\n") == b"10\r\n: stream-open\n\n\r\n".replace(b"10", b"f")
+        stream.write(sse_event("e1", "message.created", b"{}"))
+        assert await raw.reader.readuntil(b"{}\n\n") == b"2b\r\nid: e1\nevent: message.created\ndata: {}\n\n".replace(
+            b"2b", b"%x" % len(sse_event("e1", "message.created", b"{}"))
+        )
+        await raw.reader.readuntil(b": keep-alive\n\n")
+        assert len(hub.carrier.streams) == 1
+        await raw.close()
+        await closed.wait()
+        assert stream.buffered_bytes() == 0
+
+
+async def test_a_stream_that_fails_ends_without_a_terminator() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"one"
+        raise RuntimeError("no more")
+
+    async def door(request: Request) -> StreamResponse:
+        return StreamResponse(200, chunks(), "text/plain")
+
+    async with running(StubDoor(door)) as hub, await hub.connect() as raw:
+        raw.send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await raw.head()
+        assert await raw.reader.read() == b"3\r\none\r\n"
+        assert len(hub.carrier.streams) == 0
+
+
+async def test_a_slow_reader_slows_the_stream_down() -> None:
+    sent = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(4_000):
+            sent += 1
+            yield b"x" * 65_536
+
+    async def door(request: Request) -> StreamResponse:
+        return StreamResponse(200, chunks(), "text/plain")
+
+    async with running(StubDoor(door)) as hub:
+        raw = await hub.connect()
+        raw.send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        before = -1
+        while sent != before:
+            before = sent
+            await asyncio.sleep(0.05)
+        assert sent < 4_000
+        await raw.close()
+        while len(hub.carrier.streams):
+            await asyncio.sleep(0)
+
+
+async def test_a_client_that_leaves_mid_body_is_counted() -> None:
+    async with running(StubDoor(echo)) as hub:
+        raw = await hub.connect()
+        raw.send(b"POST /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\nabc")
+        await asyncio.sleep(0)
+        while not hub.server._state.tasks:
+            await asyncio.sleep(0)
+        await raw.close()
+        while hub.server._state.tasks:
+            await asyncio.sleep(0)
+        assert hub.carrier.peer_losses.value == 1
