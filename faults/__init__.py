@@ -1,0 +1,1 @@
+"""What the hub survives, shown from outside."""
