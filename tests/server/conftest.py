@@ -5,7 +5,7 @@ import base64
 import os
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -16,6 +16,12 @@ from instar.server.lifecycle import Server
 from instar.server.sockets import bind
 from instar.server.streams import Streams
 from instar.wire.http import Connection, Door, Request, Response, StreamResponse, Upgrade
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop run until `condition` holds; the test's own time limit is the deadline."""
+    while not condition():  # noqa: ASYNC110 - what is waited for belongs to the code under test
+        await asyncio.sleep(0.001)
 
 
 class Running:
@@ -85,10 +91,8 @@ class Raw:
 
     async def close(self) -> None:
         self.writer.close()
-        try:
+        with suppress(OSError):
             await self.writer.wait_closed()
-        except OSError:
-            pass
 
     def send(self, raw: bytes) -> None:
         self.writer.write(raw)

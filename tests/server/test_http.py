@@ -10,7 +10,7 @@ from instar.base.errors import InstarError
 from instar.wire.http import Request, Response, StreamResponse
 from instar.wire.sse import EventStream, sse_event
 
-from .conftest import StubDoor, running
+from .conftest import StubDoor, running, until
 
 
 async def echo(request: Request) -> Response | StreamResponse | None:
@@ -205,24 +205,19 @@ async def test_a_slow_reader_slows_the_stream_down() -> None:
     async with running(StubDoor(door)) as hub:
         raw = await hub.connect()
         raw.send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        before = -1
-        while sent != before:
-            before = sent
-            await asyncio.sleep(0.05)
+        await until(
+            lambda: hub.server._state.tasks != set() and any(c.flow.write_paused for c in hub.server._state.connections)
+        )
         assert sent < 4_000
         await raw.close()
-        while len(hub.carrier.streams):
-            await asyncio.sleep(0)
+        await until(lambda: not len(hub.carrier.streams))
 
 
 async def test_a_client_that_leaves_mid_body_is_counted() -> None:
     async with running(StubDoor(echo)) as hub:
         raw = await hub.connect()
         raw.send(b"POST /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\nabc")
-        await asyncio.sleep(0)
-        while not hub.server._state.tasks:
-            await asyncio.sleep(0)
+        await until(lambda: bool(hub.server._state.tasks))
         await raw.close()
-        while hub.server._state.tasks:
-            await asyncio.sleep(0)
+        await until(lambda: not hub.server._state.tasks)
         assert hub.carrier.peer_losses.value == 1

@@ -55,7 +55,7 @@ class Carrier:
     ) -> None:
         self._doors = tuple(doors)
         self.guard = guard
-        self.streams = streams or Streams()
+        self.streams = Streams() if streams is None else streams
         self.metrics = metrics or Metrics()
         self.heartbeat = heartbeat or Heartbeat()
         self._access_log = access_log
