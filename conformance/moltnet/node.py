@@ -1,4 +1,4 @@
-"""The reference node, one attachment of it: preflight, handshake, one ACK for each EVENT, PONG, reconnect and resume."""
+"""The reference node, one attachment of it: preflight, handshake, an ACK for each EVENT, PONG, reconnect, resume."""
 
 import asyncio
 import json

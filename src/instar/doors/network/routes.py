@@ -32,7 +32,7 @@ class Endpoint:
         self.status = route.status
         self.takes_bytes = route.body is Body.BYTES
         self._has_query = self.takes_bytes or route.method == "GET"
-        self.segments = tuple(route.path.strip("/").split("/"))
+        self.segments = tuple(route.path[1:].split("/"))
         self.path_fields = tuple(segment[1:-1] for segment in self.segments if segment.startswith("{"))
         wanted = {field.encode_name for field in msgspec.structs.fields(operation.params)}
         in_body = route.method in ("POST", "PUT", "PATCH") and route.body is Body.JSON
@@ -109,7 +109,7 @@ class Routes:
         endpoint = self._static.get((method, path))
         if endpoint is not None:
             return endpoint, endpoint.segments
-        segments = tuple(path.strip("/").split("/"))
+        segments = tuple(path[1:].split("/"))
         for candidate in self._patterns.get((method, len(segments)), ()):
             if candidate.matches(segments):
                 return candidate, segments
