@@ -39,6 +39,10 @@ REASON_MAX_CHARS = 500
 PAGE_DEFAULT = 100
 PAGE_MAX = 500
 SEARCH_MAX_CHARS = 256
+SEARCH_BUSY_EVENTS_PER_S = 2_000
+"""Above this many events per second the search index rests between its batches."""
+SEARCH_BUSY_PAUSE_S = 0.25
+"""How long it rests; it catches up when the hub is quiet."""
 UNREAD_COUNT_MAX = 1_000
 """Unread messages are counted up to here; the answer then says `1000` and means `or more`."""
 WAIT_MAX_S = 60.0
@@ -124,6 +128,8 @@ RUN_PARTIAL_S = 1.0
 RUN_BUDGET_S = 600.0
 """Longest run (setting `runs.budget_s`)."""
 RUN_TEXT_MAX_CHARS = 262_144
+RUN_ROOMS_MAX = 16
+"""Rooms in which one hosted agent runs at the same time; in each room it runs once."""
 
 # Identity
 CONSOLE_LINK_S = 300.0

@@ -264,14 +264,16 @@ class Apply(Struct, omit_defaults=True):
     dry_run: bool = False
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, omit_defaults=True):
     """One difference between what is and what shall be."""
 
     kind: str
     id: str
     action: str
-    """create, update or unchanged."""
+    """create, update, unchanged, or removed: a removed id stays as it is."""
     fields: list[str] = []
+    note: str = ""
+    """Why nothing is done."""
 
 
 class Applied(Struct, frozen=True, omit_defaults=True):

@@ -1,0 +1,101 @@
+"""Lists of a conversation's files, links and data."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from instar.base.errors import InstarError
+from instar.hub.act import Act
+from instar.store.seam import HOME, Reader, Row, Store, Value
+from instar.wire.events import RoomKey
+from instar.wire.messages import Artifact, ArtifactPage, ArtifactQuery, Page, PageQuery
+from instar.wire.names import room_key
+from instar.wire.rooms import RoomKind
+
+from .directory import Directory
+from .paging import check_cursors, limit_of, unknown_cursor
+from .placeholders import numbered
+from .state import RoomState
+
+_ARTIFACT = msgspec.json.Decoder(Artifact)
+_ROOMS_PER_QUERY = 500
+
+
+class Artifacts:
+    """The handler of artifact lists."""
+
+    def __init__(self, store: Store, directory: Directory) -> None:
+        self._store = store
+        self._directory = directory
+
+    def locate(self, query: ArtifactQuery) -> RoomState | None:
+        """Return the conversation asked for, thread before direct conversation before room; None: an unknown dm.
+
+        Raises:
+            InstarError: `unprocessable_entity` when none is named; `not_found` for an unknown room or thread.
+        """
+        if query.thread_id:
+            return self._standing(RoomKind.THREAD, query.thread_id)
+        if query.dm_id:
+            return self._directory.get(room_key(RoomKind.DM, query.dm_id))
+        if query.room_id:
+            return self._standing(RoomKind.ROOM, query.room_id)
+        raise InstarError("unprocessable_entity", "name a `room_id`, `thread_id` or `dm_id`")
+
+    def _standing(self, kind: RoomKind, room_id: str) -> RoomState:
+        room = self._directory.get(room_key(kind, room_id))
+        if room is None or room.is_removed:
+            raise InstarError("not_found", f"there is no {kind} {room_id!r}")
+        return room
+
+    async def page(self, act: Act[ArtifactQuery, RoomState | None]) -> ArtifactPage:
+        """Return a page in ascending order: without a cursor the latest. A room's list includes its threads'.
+
+        Raises:
+            InstarError: `unprocessable_entity` for two cursors or one of another list.
+        """
+        check_cursors(act.params)
+        room = act.object
+        if room is None:
+            return ArtifactPage([], Page(False))
+        keys = [room.key, *(thread.key for thread in self._directory.threads_of(room.key))]
+        rows, page = await self._store.read(lambda reader: _window(reader, keys, act.params))
+        return ArtifactPage([_ARTIFACT.decode(row[3]) for row in rows], page)
+
+
+async def _window(reader: Reader, keys: Sequence[RoomKey], query: PageQuery) -> tuple[list[Row], Page]:
+    limit = limit_of(query)
+    if query.after:
+        place = await _place(reader, keys, query.after)
+        rows = await _rows(reader, keys, ">", "ASC", place, limit + 1)
+        has_more, rows = len(rows) > limit, rows[:limit]
+        return rows, Page(has_more, next_after=rows[-1][2] if has_more else "")
+    place = await _place(reader, keys, query.before) if query.before else (2**62, 0)
+    rows = await _rows(reader, keys, "<", "DESC", place, limit + 1)
+    has_more, rows = len(rows) > limit, rows[:limit][::-1]
+    return rows, Page(has_more, next_before=rows[0][2] if has_more else "")
+
+
+async def _place(reader: Reader, keys: Sequence[RoomKey], cursor: str) -> tuple[int, int]:
+    row = await reader.row("SELECT room, seq, part_index FROM artifacts WHERE org = ?1 AND id = ?2", HOME, cursor)
+    if row is None or row[0] not in keys:
+        raise unknown_cursor(cursor)
+    return row[1], row[2]
+
+
+async def _rows(
+    reader: Reader, keys: Sequence[RoomKey], edge: str, order: str, place: tuple[int, int], limit: int
+) -> list[Row]:
+    """Read the next rows on one side of a place, from many rooms in a few queries."""
+    found: list[Row] = []
+    for start in range(0, len(keys), _ROOMS_PER_QUERY):
+        some = keys[start : start + _ROOMS_PER_QUERY]
+        values: tuple[Value, ...] = (HOME, *place, limit, *some)
+        found += await reader.rows(
+            f"SELECT seq, part_index, id, body FROM artifacts WHERE org = ?1"  # noqa: S608
+            f" AND (seq, part_index) {edge} (?2, ?3) AND room IN ({numbered(len(some), 5)})"
+            f" ORDER BY seq {order}, part_index {order} LIMIT ?4",
+            *values,
+        )
+    found.sort(key=lambda row: (row[0], row[1]), reverse=order == "DESC")
+    return found[:limit]
