@@ -167,8 +167,10 @@ def common_options(*, offline: bool) -> list[click.Parameter]:
 
 def command(
     *examples: str, name: str = "", offline: bool = False, hidden: bool = False
-) -> Callable[[Callable[..., Answer | Stream]], Command]:
+) -> Callable[[Callable[..., Answer | Stream | int]], Command]:
     """Make a command of a function: `(session, **parameters) -> Answer | Stream`, its docstring the help.
+
+    A function that has said everything itself returns the exit code instead.
 
     Args:
         examples: Complete command lines, most useful first; tests run each.
@@ -177,7 +179,7 @@ def command(
         hidden: Help does not list it.
     """
 
-    def make(function: Callable[..., Answer | Stream]) -> Command:
+    def make(function: Callable[..., Answer | Stream | int]) -> Command:
         declared = list(reversed(getattr(function, "__click_params__", [])))
         return Command(
             name or function.__name__.rstrip("_").replace("_", "-"),
@@ -191,7 +193,7 @@ def command(
     return make
 
 
-def _run(function: Callable[..., Answer | Stream], **values: Any) -> int:  # noqa: ANN401 - each command's own
+def _run(function: Callable[..., Answer | Stream | int], **values: Any) -> int:  # noqa: ANN401 - each command's own
     """Run a command between reading its common options and printing its result; return the exit code."""
     # Help and completion need none of these.
     from instar.base.errors import InstarError  # noqa: PLC0415

@@ -59,8 +59,10 @@ class Output:
         """Whether a program reads along."""
         return self.form in ("json", "jsonl")
 
-    def show(self, result: Answer | Stream) -> int:
-        """Print a result and return the exit code."""
+    def show(self, result: Answer | Stream | int) -> int:
+        """Print a result and return the exit code; a bare exit code prints nothing."""
+        if isinstance(result, int):
+            return result
         if isinstance(result, Stream):
             return self._stream(result)
         if self.form == "json":

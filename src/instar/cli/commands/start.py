@@ -1,0 +1,118 @@
+"""`instar start`: the hub in the foreground."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from instar.cli.command import command
+from instar.cli.session import Session
+from instar.client.access import ADDRESS_FILE
+from instar.client.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from instar.server.app import Announcement
+
+NEXT = 'instar send general "Hello @guide"'
+"""The one command to try when the hub runs."""
+
+
+@command("instar start --listen 127.0.0.1:0 --log-level warning", offline=True)
+@click.option("--listen", metavar="HOST:PORT", help="Address to listen on; port 0 takes a free one.")
+@click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of all that the hub remembers.")
+@click.option("--config", type=click.Path(dir_okay=False), help="Settings file (YAML).")
+@click.option("--auth-mode", type=click.Choice(["bearer", "none", "open"]), help="How callers prove who they are.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least severe log line.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting; may be repeated.")
+def start(
+    session: Session,
+    *,
+    listen: str | None,
+    data_dir: str | None,
+    config: str | None,
+    auth_mode: str | None,
+    log_level: str | None,
+    assignments: tuple[str, ...],
+) -> int:
+    """Start the hub in the foreground.
+
+    No configuration, account or key is needed. It ends with Ctrl-C, when all that was acknowledged is on disk.
+    """
+    named = {"listen": listen, "data_dir": data_dir, "auth.mode": auth_mode, "log.level": log_level}
+    return serve(session, {**named, **dict(map(_assignment, assignments))}, config)
+
+
+def serve(session: Session, flags: Mapping[str, object], config: str | None = None) -> int:
+    """Run the hub until it is told to stop; return its exit code.
+
+    Raises:
+        InstarError: A setting that does not fit, an address or data in use, a public bind without credentials.
+    """
+    from instar.hub.settings.load import load  # noqa: PLC0415 - only a starting hub needs the hub
+    from instar.server.app import run  # noqa: PLC0415
+
+    loaded = load(flags, session.environ, config)
+    with _address_file(Path(loaded.settings.data_dir)) as path:
+
+        def announce(announcement: "Announcement") -> None:
+            path.write_text(announcement.url)
+            _announce(session, announcement)
+
+        return run(loaded, announce=announce)
+
+
+def _announce(session: Session, said: "Announcement") -> None:
+    """Say where the hub is, and what to do next."""
+    document: dict[str, Any] = {
+        "url": said.url,
+        "console_url": said.console_url,
+        "setup_code": said.setup_code,
+        "data_dir": str(said.data_dir),
+        "first_start": said.first_start,
+        "pid": os.getpid(),
+    }
+    if session.output.is_json:
+        session.output.document(document)
+    elif session.output.form == "text":
+        lines = [
+            f"Instar runs at {said.url}",
+            f"  Data     {said.data_dir}",
+            f"  Console  {said.console_url}",
+            "           (signs a browser in, once, within 5 minutes; a new link: instar open)",
+            f"  Next     {NEXT}",
+        ]
+        click.echo("\n".join(lines))
+    sys.stdout.flush()
+
+
+@contextmanager
+def _address_file(data_dir: Path) -> "Generator[Path]":
+    """Give the file in which the hub leaves its address; it is gone after a clean stop."""
+    path = data_dir / ADDRESS_FILE
+    left = path.read_text() if path.exists() else None
+    try:
+        yield path
+    finally:
+        if path.exists() and path.read_text() != left:
+            path.unlink()
+
+
+def _assignment(text: str) -> tuple[str, object]:
+    """Return key and value of `KEY=VALUE`; a value that reads as JSON is that."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise HubError("usage", f"--set takes KEY=VALUE, got {text!r}", hint="Example: --set log.level=debug")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+COMMAND = start
