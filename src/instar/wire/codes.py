@@ -170,6 +170,9 @@ CODES: dict[str, Code] = {
         "The hub cannot listen on this address.",
         "Choose another address with `listen.address` (INSTAR_LISTEN).",
     ),
+    "lagging": Code(
+        503, True, "The reader of a stream took nothing for too long.", "Resume with the cursor that came with the end."
+    ),
     "timeout": Code(504, True, "The work did not end in its time.", "Try again; for long work use a longer `wait`."),
     "usage": Code(
         400, False, "The command line cannot be understood.", "Read the command's `--help`; it begins with an example."
