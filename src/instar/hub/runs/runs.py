@@ -1,0 +1,83 @@
+"""Runs: the runner, the operations, and the runtimes that they are for, in one object."""
+
+from collections.abc import Callable
+
+from instar.base.tasks import TaskScope
+from instar.bus.fanout import Fanout, Pump
+from instar.hub.act import Bindings
+from instar.hub.agents.agents import Agents
+from instar.hub.rooms.admission import Admission
+from instar.hub.rooms.directory import Directory
+from instar.store.seam import Store
+from instar.wire.limits import RUN_BUDGET_S
+
+from .handlers import RunHandlers
+from .hosting import Hosting
+from .transitions import Speaker, Transitions
+from .wakes import Wakes
+from .work import Runtime
+from .worker import Stage
+
+ITEM_LEASE_SLACK_S = 60.0
+"""How much longer than the longest run its inbox item is nobody else's."""
+
+
+class Runs:
+    """Hosted agents: what wakes them is run, once at a time in each room (law 6).
+
+    Args:
+        wakes: The inboxes of hosted agents.
+        speaker: How an answer becomes a message (`Messages`).
+        admission: The loop guard; each run asks it once, before it begins.
+        is_stopped: Whether all agents are stopped.
+        scope: The parent of the workers and runs; closing it ends every run visibly.
+        budget_s: The longest run.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        pump: Pump,
+        fanout: Fanout,
+        wakes: Wakes,
+        speaker: Speaker,
+        agents: Agents,
+        directory: Directory,
+        admission: Admission,
+        scope: TaskScope,
+        *,
+        is_stopped: Callable[[], bool],
+        budget_s: float = RUN_BUDGET_S,
+    ) -> None:
+        self._runtimes: dict[str, Runtime] = {}
+        stage = Stage(
+            store=store,
+            fanout=fanout,
+            wakes=wakes,
+            transitions=Transitions(store, wakes, speaker, budget_s + ITEM_LEASE_SLACK_S),
+            registry=agents.registry,
+            presence=agents.presence_board,
+            directory=directory,
+            admission=admission,
+            scope=scope,
+            is_stopped=is_stopped,
+            budget_s=budget_s,
+        )
+        self.hosting = Hosting(store, pump, stage, self._runtimes)
+        self._handlers = RunHandlers(store, directory, self.hosting)
+
+    def serve(self, name: str, runtime: Runtime) -> None:
+        """Host the agents whose `runtime` is `name`; called before `open`."""
+        self._runtimes[name] = runtime
+
+    async def open(self) -> None:
+        """Recover from an earlier process, then begin to run what wakes hosted agents."""
+        await self.hosting.open()
+
+    def open_runs(self) -> int:
+        """Return how many runs are under way."""
+        return self.hosting.open_runs()
+
+    def bindings(self) -> Bindings:
+        """Return the operations of runs."""
+        return self._handlers.bindings()
