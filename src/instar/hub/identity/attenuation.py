@@ -90,7 +90,9 @@ def _agents(holder: Grant, wanted: Wanted) -> frozenset[str] | None:
     and pass on the right to claim unused ids (None) only if they have it.
     """
     if any(is_reserved(agent) for agent in wanted.agents or ()):
-        raise InstarError("forbidden", "a key cannot name an id that is the hub's own", hint="Choose another agent id.")
+        raise InstarError(
+            "forbidden", "a key cannot name an id that no agent may bear", hint="Choose another agent id."
+        )
     if Scope.ADMIN in holder.scopes:
         return wanted.agents
     if wanted.agents is None:

@@ -72,7 +72,7 @@ class Authority(Rights):
 
     def may_write(self, caller: Caller, sender: Actor, room: RoomFacts) -> Decision:
         """Decide whether the room's write policy admits this sender, which `sender` has settled before."""
-        missing = admitted(self, caller, room, self.member_names(sender), self.own_agent(caller, sender))
+        missing = admitted(self, caller, room, (self.member_name(sender),), self.own_agent(caller, sender))
         return Decision(not missing, self.reads(caller, room), missing)
 
     def sender(self, caller: Caller, actor: Actor | None, network: Network, origin: str = "") -> Actor:
@@ -174,7 +174,7 @@ def _rewrites(authority: Authority, caller: Caller, message: MessageFacts | None
 def _registers(authority: Authority, caller: Caller, agent: AgentFacts | None) -> str:
     wanted = agent.id if agent else ""
     if is_reserved(wanted):
-        return f"another id: `{wanted}` is the hub's own"
+        return f"another id: `{wanted}` is not an agent's to bear"
     if caller.has(Scope.ADMIN) or (caller.is_anonymous and authority.policy.registration == "open"):
         return ""
     if not caller.has(Scope.ATTACH):
@@ -190,7 +190,7 @@ def _registers(authority: Authority, caller: Caller, agent: AgentFacts | None) -
 def _attaches(authority: Authority, caller: Caller, agent: AgentFacts | None) -> str:
     agent_id = agent.id if agent else ""
     if is_reserved(agent_id):
-        return f"another id: `{agent_id}` is the hub's own"
+        return f"another id: `{agent_id}` is not an agent's to bear"
     if not caller.has(Scope.ATTACH) and not (caller.is_anonymous and authority.policy.registration == "open"):
         return "scope attach"
     is_claimable = caller.grant.agents is None and not authority.speakers.owner(agent_id)

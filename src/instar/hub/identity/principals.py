@@ -62,5 +62,9 @@ KEY_ID_PREFIX = "key_"
 
 
 def is_reserved(agent_id: str) -> bool:
-    """Whether this id names a principal of the hub or a key, so that no agent may be called so."""
-    return agent_id in RESERVED_IDS or agent_id.startswith(KEY_ID_PREFIX)
+    """Whether no agent of this network may be called so.
+
+    The id names a principal of the hub or a key; or it holds a colon and would be taken for a member of another
+    network, `net:id`.
+    """
+    return agent_id in RESERVED_IDS or ":" in agent_id or agent_id.startswith(KEY_ID_PREFIX)

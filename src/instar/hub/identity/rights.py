@@ -57,10 +57,9 @@ class Rights:
         is_local_agent = sender.type != HUMAN and sender.network_id == self.network.id
         return (sender.id,) if is_local_agent and self.speaks_as(caller, sender.id) else ()
 
-    def member_names(self, sender: Actor) -> tuple[str, ...]:
-        """Return the names under which a settled sender may be a room's member."""
-        scoped = f"{sender.network_id}:{sender.id}"
-        return (sender.id, scoped) if sender.network_id == self.network.id else (scoped,)
+    def member_name(self, sender: Actor) -> str:
+        """Return the canonical name under which a settled sender is a room's member: `id`, or `net:id` from afar."""
+        return sender.id if sender.network_id == self.network.id else f"{sender.network_id}:{sender.id}"
 
     def admits_room(self, caller: Caller, room: RoomFacts) -> bool:
         """Whether the grant is not confined to other rooms; a thread counts as its room."""

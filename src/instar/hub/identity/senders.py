@@ -7,7 +7,7 @@ it, a person's to the principal. Who administers and may write speaks as anybody
 from instar.base.errors import InstarError
 from instar.wire.identity import Scope
 from instar.wire.messages import Actor
-from instar.wire.names import Network, fqid, is_id, parse_member
+from instar.wire.names import Network, fqid, parse_member
 
 from .principals import Caller, is_reserved
 from .rights import HUMAN, Rights
@@ -35,7 +35,7 @@ class Senders:
                 other or an agent of another credential, `unauthorized` or `forbidden` when it is not the caller's.
         """
         named = actor if actor is not None and actor.id else self._own(caller, actor)
-        sender = self._named(caller, named, network)
+        sender = self._named(named, network)
         if origin and origin != sender.network_id:
             raise InstarError("conflict", f"origin {origin} is not the network of sender {sender.fqid}")
         if sender.type == HUMAN and not self._rights.policy.human_ingress:
@@ -61,30 +61,22 @@ class Senders:
             "unprocessable_entity", "the message does not say who speaks", hint="Name the agent in `from.id`."
         )
 
-    def _named(self, caller: Caller, actor: Actor, network: Network) -> Actor:
+    def _named(self, actor: Actor, network: Network) -> Actor:
         """Return the actor with its names agreed upon."""
         text = actor.id.strip()
         member = parse_member(text)
         if member is None:
-            raise InstarError("unprocessable_entity", f"`from.id` is not a member name: {text!r}")
-        is_plain = not member.network_id or self._is_whole(caller, text)
-        sender_id, stated = (text, "") if is_plain else (member.id, member.network_id)
-        networks = {name for name in (stated, actor.network_id) if name}
+            raise InstarError("unprocessable_entity", f"`from.id` is no member name: {text!r}")
+        networks = {name for name in (member.network_id, actor.network_id) if name}
         if actor.fqid:
             full = parse_member(actor.fqid)
-            if full is None or full.id != sender_id:
+            if full is None or full.id != member.id:
                 raise InstarError("conflict", f"`from.fqid` {actor.fqid!r} and `from.id` {text!r} differ")
             networks.add(full.network_id)
         if len(networks) > 1:
             raise InstarError("conflict", f"`from` names several networks: {', '.join(sorted(networks))}")
         home = networks.pop() if networks else network.id
-        return Actor(actor.type or AGENT, sender_id, actor.name, home, fqid(home, "agents", sender_id))
-
-    def _is_whole(self, caller: Caller, text: str) -> bool:
-        """Whether `a:b` is an agent's id as it stands, not agent b of network a."""
-        if not is_id(text):
-            return False
-        return self._rights.speakers.owner(text) is not None or text in (caller.grant.agents or ())
+        return Actor(actor.type or AGENT, member.id, actor.name, home, fqid(home, "agents", member.id))
 
     def _check_local(self, caller: Caller, sender: Actor) -> None:
         if not caller.has(Scope.WRITE):
@@ -107,7 +99,7 @@ class Senders:
 
     def _check_agent(self, caller: Caller, sender: Actor) -> None:
         if is_reserved(sender.id):
-            raise InstarError("forbidden", f"`{sender.id}` is the hub's own name", hint="Choose another agent id.")
+            raise InstarError("forbidden", f"no agent may be called `{sender.id}`", hint="Choose another agent id.")
         if caller.has(Scope.ADMIN) or self._rights.speaks_as(caller, sender.id):
             return
         owner = self._rights.speakers.owner(sender.id)
