@@ -1,8 +1,11 @@
 """Reading the log: keyset pages over any `Reader`. Writing it is the engine's work."""
 
 from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple
 
 from instar.base.clock import Micros
+from instar.base.errors import InstarError
 from instar.wire.events import Event, RoomKey
 
 from .seam import HOME, Reader, Row
@@ -11,8 +14,14 @@ COLUMNS = "seq, prev, org, room, id, type, actor, created_at, payload, digest, c
 
 
 def event_of(row: Row) -> Event:
-    """Return the event of a row with `COLUMNS`."""
+    """Return the event of a row with `COLUMNS`.
+
+    Raises:
+        InstarError: `data_corrupt`: the payload is not the one that was appended.
+    """
     seq, prev, org, room, event_id, kind, actor, at, payload, digest, chain, redacted = row
+    if not redacted and sha256(payload).digest() != digest:
+        raise InstarError("data_corrupt", f"event {seq} of {room} does not match its digest", detail={"seq": seq})
     return Event(
         seq,
         prev,
@@ -27,6 +36,40 @@ def event_of(row: Row) -> Event:
         chain,
         bool(redacted),
     )
+
+
+class RoomHead(NamedTuple):
+    """Where a room's log ends."""
+
+    seq: int
+    messages: int
+    last_message_at: Micros
+
+
+NO_HEAD = RoomHead(0, 0, Micros(0))
+"""The head of a room without events."""
+
+
+async def head(reader: Reader, room: RoomKey, org: str = HOME) -> RoomHead:
+    """Return where a room's log ends, `NO_HEAD` for a room without events."""
+    row = await reader.row("SELECT seq, messages, last_message_at FROM heads WHERE org = ?1 AND room = ?2", org, room)
+    return RoomHead(*row) if row else NO_HEAD
+
+
+async def heads(reader: Reader, org: str = HOME) -> dict[RoomKey, RoomHead]:
+    """Return where the log of every room with events ends."""
+    rows = await reader.rows("SELECT room, seq, messages, last_message_at FROM heads WHERE org = ?1", org)
+    return {RoomKey(room): RoomHead(*end) for room, *end in rows}
+
+
+async def count_after(reader: Reader, room: RoomKey, seq: int, limit: int, *, kind: str = "", org: str = HOME) -> int:
+    """Return how many events of a room (of one type, if named) have a greater `seq`, counting up to `limit`."""
+    of_kind = " AND type = ?5" if kind else ""
+    sql = (
+        f"SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE org = ?1 AND room = ?2 AND seq > ?3{of_kind} LIMIT ?4) AS n"  # noqa: S608
+    )
+    row = await reader.row(sql, org, room, seq, limit, *((kind,) if kind else ()))
+    return int(row[0]) if row else 0
 
 
 async def by_id(reader: Reader, event_id: str, org: str = HOME) -> Event | None:

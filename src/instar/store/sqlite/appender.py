@@ -33,6 +33,12 @@ _LAST_SEQ = "SELECT MAX((SELECT COALESCE(MAX(seq), 0) FROM events), (SELECT COAL
 Outcome = AppendResult | BaseException
 
 
+def last_seq_of(connection: Database) -> int:
+    """Return the greatest `seq` ever given, 0 for an empty log."""
+    row = connection.execute(_LAST_SEQ).fetchone()
+    return int(row[0]) if row else 0
+
+
 class Appender:
     """Turns drafts into events; lives in the writer thread. No number is given twice, even after a rollback."""
 
@@ -40,7 +46,7 @@ class Appender:
         self._connection = connection
         self._heads = Heads(connection)
         self._revisions: dict[tuple[str, str, str], int] = {}
-        self.last_seq: int = (connection.execute(_LAST_SEQ).fetchone() or (0,))[0]
+        self.last_seq = last_seq_of(connection)
         self.events: list[Event] = []
         """What the open transaction has appended, in `seq` order."""
 

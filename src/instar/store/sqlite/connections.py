@@ -1,6 +1,5 @@
 """Connections with the settings that durability and memory ask for, and what SQLite's errors mean to a caller."""
 
-import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Protocol, cast
 import apsw
 
 from instar.base.errors import InstarError
+from instar.store.files import FULL_ERRNOS
 from instar.store.seam import Row, Value
 from instar.wire.limits import WRITER_RETRY_S
 
@@ -18,7 +18,6 @@ JOURNAL_SIZE_LIMIT_BYTES = 67_108_864
 """A WAL file is kept up to this size: overwriting blocks is about twice as fast as appending them."""
 BUSY_TIMEOUT_MS = 5_000
 
-_FULL_ERRNOS = frozenset((errno.ENOSPC, errno.EDQUOT))
 _CORRUPT = (apsw.CorruptError, apsw.NotADBError)
 _BATCH_FAULTS = (
     apsw.FullError,
@@ -154,7 +153,7 @@ def is_batch_fault(error: BaseException) -> bool:
 def fault_of(error: apsw.Error, connection: Database | None = None) -> InstarError:
     """Return what a caller is told of an error of SQLite."""
     if isinstance(error, apsw.FullError) or (
-        isinstance(error, apsw.IOError) and connection is not None and connection.system_errno in _FULL_ERRNOS
+        isinstance(error, apsw.IOError) and connection is not None and connection.system_errno in FULL_ERRNOS
     ):
         return InstarError(
             "storage_full", f"the disk that holds the data is full ({error})", retry_after_s=WRITER_RETRY_S

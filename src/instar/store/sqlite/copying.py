@@ -6,6 +6,7 @@ from pathlib import Path
 import apsw
 
 from instar.base.errors import InstarError
+from instar.store.files import sync
 
 from .connections import Database, connect
 
@@ -67,12 +68,3 @@ def verify_database(path: Path) -> None:
     if found != ("ok",):
         cause = found[0] if found else "no answer"
         raise InstarError("data_corrupt", f"{path.name} fails its integrity check ({cause})")
-
-
-def sync(path: Path) -> None:
-    """Fsync a file or a folder."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

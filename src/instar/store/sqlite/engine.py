@@ -12,14 +12,14 @@ from instar.store.lock import DirectoryLock
 from instar.store.seam import AppendResult, BackupResult, Committed, Draft, Reader, Transaction
 
 from . import migrations
+from .backups import backup_sqlite
 from .connections import Database, fault_of, open_writer
+from .names import BACKUPS, DATABASE
 from .readers import Readers
 from .writer import Writer
 
 T = TypeVar("T")
 
-DATABASE = "instar.db"
-BACKUPS = "backups"
 _PROBE = """
     INSERT INTO cursors (org, name, seq) VALUES ('home', 'store.probe', 1)
     ON CONFLICT (org, name) DO UPDATE SET seq = cursors.seq + 1
@@ -36,6 +36,7 @@ class SqliteStore:
         self._writer = writer
         self._readers = readers
         self._is_closed = False
+        self._backing_up = asyncio.Lock()
 
     def on_commit(self, receive: Callable[[Committed], None]) -> None:
         """Set the pump."""
@@ -58,8 +59,11 @@ class SqliteStore:
         return self._writer.committed_seq
 
     async def backup(self, folder: str, name: str) -> BackupResult:
-        """Write and verify a copy of everything as one archive."""
-        raise NotImplementedError
+        """Write and verify a copy of everything as one archive, in a thread of its own."""
+        if self._is_closed:
+            raise InstarError("service_unavailable", "the store is closed")
+        async with self._backing_up:
+            return await asyncio.to_thread(backup_sqlite, self.folder, Path(folder), name)
 
     async def check(self) -> Mapping[str, str]:
         """Read, and after a failed write try one."""
@@ -79,7 +83,8 @@ class SqliteStore:
         if self._is_closed:
             return
         self._is_closed = True
-        await self._readers.close()
+        async with self._backing_up:
+            await self._readers.close()
         await self._writer.close()
         self._lock.release()
 
