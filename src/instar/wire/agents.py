@@ -147,6 +147,13 @@ class HubSwitch(Struct, frozen=True):
     cancelled_runs: int = 0
 
 
+class HubEvent(Struct, frozen=True, omit_defaults=True):
+    """Payload of `hub.stopped` and `hub.resumed`."""
+
+    stopped: bool
+    reason: str = ""
+
+
 LIST = Operation(
     "agents.list", PageQuery, AgentPage, Verb.READ, ObjectKind.AGENT,
     "List agents and their presence", Route("GET", "/v1/agents"),

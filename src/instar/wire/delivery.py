@@ -114,6 +114,18 @@ class EventPage(Struct, frozen=True):
     has_more: bool
 
 
+class LoopStopped(Struct, frozen=True):
+    """Payload of `loop.stopped`: agents answered each other too often, and the room cools down."""
+
+    agents: list[str]
+    """FQIDs of the agents that answered each other."""
+    hops: int
+    """The length that the chain would have had."""
+    reason: str
+    until: str
+    """Until then the room refuses answers of agents; a person's message ends it."""
+
+
 INBOX = Operation(
     "inbox.read", ReadInbox, Inbox, Verb.CONSUME, ObjectKind.AGENT,
     "Lease (or look at) the next events that wake an agent", Route("GET", "/v1/agents/{agent_id}/inbox"),

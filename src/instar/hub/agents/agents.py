@@ -10,6 +10,7 @@ from instar.store.seam import Store
 from instar.wire import agents as wire
 from instar.wire.names import Network
 
+from .declaring import Declaring
 from .presence import Presence
 from .registration import Claim, Registration
 from .registry import Registry
@@ -36,6 +37,8 @@ class Agents:
         self._network = network
         self.registry = Registry(pump, authority.speakers, network)
         self.presence_board = Presence(store, fanout, self.registry, network)
+        self.declaring = Declaring(network)
+        """What `hub.apply` declares agents with."""
         self._registration = Registration(store, authority.policy, network)
         self._summaries = Summaries(self.registry, self.presence_board, directory, network)
 

@@ -167,8 +167,9 @@ class Registration:
 
         async def remove(tx: Transaction) -> Removed:
             agent = await self._find(tx, agent_id)
-            await revoke_agent_tokens(tx, agent_id, actor=act.caller.principal.id, reason="agent removed")
+            # The removal comes first in the log: live attachments are told of it, not of their token's end.
             await self._forget(tx, agent, act.caller.principal.id)
+            await revoke_agent_tokens(tx, agent_id, actor=act.caller.principal.id, reason="agent removed")
             return Removed(True, "agent", agent_id)
 
         act.audit_subject = agent_id
@@ -180,10 +181,10 @@ class Registration:
             "UPDATE agents SET removed_at = ?3, credential = '' WHERE org = ?1 AND id = ?2", HOME, agent.id, at
         )
         await tx.execute("DELETE FROM inbox WHERE org = ?1 AND agent = ?2", HOME, agent.id)
-        await leave_rooms(tx, self._network, agent.id, actor)
         gone = AgentEvent(agent.id, self._network.id, agent.fqid, agent.name, reason="removed")
         payload = msgspec.json.encode(gone)
         await tx.append(Draft(DIRECTORY, new_id("evt"), "agent.removed", payload, at, actor))
+        await leave_rooms(tx, self._network, agent.id, actor)
 
     async def _find(self, tx: Transaction, agent_id: str) -> AgentState:
         agent = await find(tx, agent_id, self._network)

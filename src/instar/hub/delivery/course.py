@@ -41,13 +41,17 @@ class Step(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """What a feed may read of the log after its `sent_seq`, of one snapshot."""
+    """What a feed may read of the log after its `sent_seq`.
+
+    The log is read up to where the pump had come when the reading began, no further: the feed's rooms are known up to
+    there, and what comes later is held.
+    """
 
     events: Sequence[Event]
     through_seq: int
-    """Up to here the log was looked at; at the snapshot's end, its greatest `seq`."""
+    """Up to here the log was looked at."""
     reached_end: bool
-    """Whether there was nothing further in the snapshot."""
+    """Whether `through_seq` is where the pump had come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +100,15 @@ class Held:
             self.overflowed = True
 
 
-def join(sent_seq: int, page: LogPage, held: Held, published_seq: int) -> Join:
+def join(sent_seq: int, page: LogPage, held: Held) -> Join:
     """Decide what to send after a page was read.
 
-    `published_seq` is the pump's last one, now. What the snapshot holds beyond it is still to come from the pump, so
-    it is left out here. `held` must hold every delivery since before the page was read. Snapshots and publications
-    both end where a commit ends, so no delivery lies on both sides of the horizon.
+    `held` must hold every delivery since the reading began. A publication ends where a commit ends, so no delivery
+    lies on both sides of the page's end.
     """
-    horizon = min(page.through_seq, published_seq)
-    events = [event for event in page.events if event.seq <= horizon]
-    sent_seq = max(sent_seq, horizon)
+    sent_seq = max(sent_seq, page.through_seq)
     if not page.reached_end or held.overflowed:
-        return Join(events, (), sent_seq, goes_live=False)
-    deliveries = [delivery for delivery in held.deliveries if delivery.last_seq > horizon]
-    if deliveries:
-        sent_seq = deliveries[-1].last_seq
-    return Join(events, deliveries, sent_seq, goes_live=True)
+        return Join(page.events, (), sent_seq, goes_live=False)
+    if held.deliveries:
+        sent_seq = held.deliveries[-1].last_seq
+    return Join(page.events, held.deliveries, sent_seq, goes_live=True)

@@ -67,9 +67,3 @@ class Cursors:
             return ReplayGap(cursor, oldest[0], newest[0], oldest[1], newest[1])
 
         return await self._store.read(ends)
-
-
-async def snapshot_seq(reader: Reader) -> int:
-    """Return the greatest `seq` of a snapshot, 0 for an empty log."""
-    row = await reader.row("SELECT seq FROM events ORDER BY seq DESC LIMIT 1")
-    return row[0] if row else 0

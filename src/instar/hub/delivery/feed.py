@@ -44,8 +44,8 @@ class Feed:
     """
 
     __slots__ = (
-        "_buffered_bytes", "_drained", "_held", "_is_live", "_on_sent", "_pace", "_phase", "_published_seq",
-        "_renderer", "_sink", "_start_reader", "_write", "agent_id", "caller", "excluded", "reads_everywhere", "rooms",
+        "_buffered_bytes", "_drained", "_held", "_is_live", "_on_sent", "_pace", "_phase", "_renderer",
+        "_sink", "_start_reader", "_write", "agent_id", "caller", "excluded", "reads_everywhere", "rooms",
         "sent_seq", "since", "skipped",
     )  # fmt: skip
 
@@ -57,7 +57,6 @@ class Feed:
         *,
         agent_id: str,
         start_seq: int,
-        published_seq: Callable[[], int],
         start_reader: Callable[["Feed"], None],
         on_sent: Callable[["Feed", Sequence[Event]], None],
     ) -> None:
@@ -77,7 +76,6 @@ class Feed:
         self._write = sink.write
         self._buffered_bytes = sink.buffered_bytes
         self._renderer = renderer
-        self._published_seq = published_seq
         self._start_reader = start_reader
         self._on_sent = on_sent
         self._is_live = True
@@ -174,7 +172,7 @@ class Feed:
 
     def _take(self, page: LogPage, held: Held) -> bool:
         """Send what a page brought; return whether the feed is live now. It has no await: that is the guarantee."""
-        joined = join(self.sent_seq, page, held, self._published_seq())
+        joined = join(self.sent_seq, page, held)
         self._held = None
         self.sent_seq = joined.sent_seq
         if joined.events:

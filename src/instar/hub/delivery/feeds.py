@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
 from instar.bus.fanout import Fanout, Pump, Renderer
 from instar.hub.identity.authority import Authority
@@ -9,12 +10,11 @@ from instar.hub.identity.principals import Caller
 from instar.hub.rooms.directory import Directory
 from instar.hub.rooms.state import RoomState
 from instar.store import log
-from instar.store.seam import Reader, Store
+from instar.store.seam import Store
 from instar.wire.events import Event
 from instar.wire.limits import CATCH_UP_PAGE, SEND_BUFFER_MAX_BYTES
 
-from .course import LogPage
-from .cursors import snapshot_seq
+from .course import LogPage, Phase
 from .feed import Feed, Sink
 
 
@@ -85,7 +85,6 @@ class Feeds:
             renderer,
             agent_id=agent_id,
             start_seq=start_seq,
-            published_seq=lambda: self._pump.last_seq,
             start_reader=self._start_reader,
             on_sent=self._on_sent,
         )
@@ -163,23 +162,20 @@ class Feeds:
         self._scope.start("feed", self._read(feed))
 
     async def _read(self, feed: Feed) -> None:
-        await feed.read_until_live(self._read_page)
-        if feed.phase.name == "ENDED":
+        try:
+            await feed.read_until_live(self._read_page)
+        except InstarError as error:
+            feed.end(error.code, error.message)
+        if feed.phase is Phase.ENDED:
             self.close(feed)
 
     async def _read_page(self, feed: Feed) -> LogPage:
         rooms = None if feed.reads_everywhere else sorted(feed.rooms)
-        after_seq = feed.sent_seq
-
-        async def read(reader: Reader) -> LogPage:
-            events = await log.after(reader, after_seq, CATCH_UP_PAGE, rooms=rooms)
-            if len(events) < CATCH_UP_PAGE:
-                return LogPage(events, await snapshot_seq(reader), reached_end=True)
-            return LogPage(events, events[-1].seq, reached_end=False)
-
-        page = await self._store.read(read)
-        allowed = [event for event in page.events if feed.may_send(event)]
-        return cut(LogPage(allowed, page.through_seq, page.reached_end))
+        after_seq, end_seq = feed.sent_seq, self._pump.last_seq
+        events = await self._store.read(lambda reader: log.after(reader, after_seq, CATCH_UP_PAGE, rooms=rooms))
+        reached_end = len(events) < CATCH_UP_PAGE or events[-1].seq >= end_seq
+        allowed = [event for event in events if event.seq <= end_seq and feed.may_send(event)]
+        return cut(LogPage(allowed, end_seq if reached_end else events[-1].seq, reached_end))
 
 
 def _discard(index: dict[str, set[Feed]], key: str, feed: Feed) -> None:
