@@ -8,6 +8,7 @@ import msgspec
 
 from instar.base.errors import InstarError
 from instar.wire.agents import AgentRegistration
+from instar.wire.events import ReplayGap
 from instar.wire.identity import Principal, PrincipalKind, Scope
 from instar.wire.names import Network
 
@@ -41,9 +42,6 @@ class Feed:
     def writable(self) -> None:
         self.drained += 1
 
-    def close(self) -> None:
-        self.is_closed = True
-
 
 @dataclass
 class Attachment:
@@ -70,6 +68,7 @@ class Hub:
         self.failures: list[tuple[str, str]] = []
         self.refusal: InstarError | None = None
         self.hold: asyncio.Event | None = None
+        self.gap: ReplayGap | None = None
 
     def authenticate(self, credential: Any) -> Any:
         self.credentials.append(credential)
@@ -91,12 +90,11 @@ class Hub:
             raise InstarError("not_found", f"no answer to {operation.name}")
         return answer
 
-    async def exchange(self, code: str, peer: str) -> Any:
-        return self.answers["auth.exchange"], "session-token"
-
     async def open_feed(self, caller: Any, sink: Any, renderer: Any, **options: Any) -> Any:
         if self.refusal is not None:
             raise self.refusal
+        if self.gap is not None:
+            sink.gap(self.gap)
         if self.hold is not None:
             await self.hold.wait()
         feed = Feed(sink, {"caller": caller, "renderer": renderer, **options})
@@ -109,6 +107,9 @@ class Hub:
         done = AgentRegistration("local", agent_id, "actor_1", f"molt://local/agents/{agent_id}", MADE, MADE, name)
         self.attachments.append(Attachment(done))
         return self.attachments[-1]
+
+    def close_feed(self, feed: Any) -> None:
+        feed.is_closed = True
 
     def acknowledge(self, feed: Any, agent_id: str, cursor: str) -> None:
         if cursor == "evt_unknown":

@@ -1,5 +1,6 @@
 """One attach.v1 socket, driven by hand: the hub on one side, the carrier on the other."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -94,6 +95,17 @@ async def test_the_ack_of_a_gap_moves_the_agent_to_the_newest(socket: Socket) ->
     [frame] = socket.line.take()
     assert frame["event"]["type"] == "stream.replay_gap"
     assert frame["cursor"] == frame["event"]["id"]
+    socket.say("ACK", cursor=frame["cursor"])
+    assert socket.hub.acks == [("beta", "evt_5")]
+
+
+async def test_a_gap_is_sent_once_its_ack_can_be_taken(socket: Socket) -> None:
+    socket.hub.gap = ReplayGap("evt_old", "evt_1", "evt_5", 1, 5)
+    socket.hub.hold = asyncio.Event()
+    assert [frame["op"] for frame in await socket.identify(cursor="evt_old")] == ["READY"]
+    socket.hub.hold.set()
+    await settle()
+    [frame] = socket.line.take()
     socket.say("ACK", cursor=frame["cursor"])
     assert socket.hub.acks == [("beta", "evt_5")]
 

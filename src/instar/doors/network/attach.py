@@ -51,6 +51,7 @@ class AttachSession:
         "_caller",
         "_connection",
         "_door",
+        "_early",
         "_end_reason",
         "_feed",
         "_gap",
@@ -65,6 +66,7 @@ class AttachSession:
         self._attachment: Attachment | None = None
         self._feed: Feed | None = None
         self._gap: tuple[str, str] | None = None
+        self._early = b""
         self._end_reason = ("", "")
 
     # The carrier's side
@@ -94,7 +96,7 @@ class AttachSession:
 
     def _detach(self, reason: str, error: str) -> None:
         if self._feed is not None:
-            self._feed.close()
+            self._door.hub.close_feed(self._feed)
             self._feed = None
         if self._attachment is not None:
             self._attachment.close(reason, error)
@@ -127,8 +129,14 @@ class AttachSession:
         network_id = self._door.hub.network.id
         event_id, json = gap_event(network_id, gap)
         self._gap = (event_id, resume_cursor(gap))
-        if self._connection is not None:
-            self._connection.send_text(event_frame(network_id, event_id, json))
+        # It comes while the feed opens: its ACK must find the feed, so it is sent once that is open.
+        self._early = event_frame(network_id, event_id, json)
+        self._send_early()
+
+    def _send_early(self) -> None:
+        if self._feed is not None and self._early and self._connection is not None:
+            self._connection.send_text(self._early)
+            self._early = b""
 
     def ended(self, code: str, message: str, cursor: str) -> None:
         """Tell the client why, with its last cursor, and end the socket so that it comes back where that can help."""
@@ -194,6 +202,7 @@ class AttachSession:
             cursor = "" if wanted.cursor.startswith(GAP_PREFIX) else wanted.cursor
             agent_id = self._attachment.registration.agent_id
             self._feed = await hub.open_feed(self._caller, self, self._door.renderer, cursor=cursor, agent_id=agent_id)
+            self._send_early()
         except InstarError as error:
             self._do(self._machine.refuse(error.message))
         if self._connection is None:

@@ -21,7 +21,7 @@ from .native import LinkDoor, LinkSession
 from .renderers import StreamRenderer
 from .replies import error_reply, json_reply, text_reply, unknown_path
 from .routes import Endpoint, Routes
-from .seam import Credential, Holder, Hub
+from .seam import Credential, Holder, Hub, NewSession
 from .stream import open_stream
 
 ATTACH_PATH: Final = "/v1/attach"
@@ -148,9 +148,9 @@ class NetworkDoor:
         is_new = done.created or bool(done.agent_token)
         return json_reply(done, 201 if is_new else 200, route=endpoint.path)
 
-    async def _exchanged(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Answer:  # noqa: ANN401, ARG002
-        session, token = await self._hub.exchange(params.code, request.peer)
-        cookie = credentials.session_cookie(token, request)
+    async def _exchanged(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Answer:  # noqa: ANN401
+        session: NewSession = await self._invoke(request, endpoint, params, caller)
+        cookie = credentials.session_cookie(session.token, request)
         return json_reply(session, endpoint.status, headers=(cookie,), route=endpoint.path)
 
     async def _logged_out(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Answer:  # noqa: ANN401

@@ -83,7 +83,7 @@ class LinkSession:
 
     def _close_feed(self) -> None:
         if self._feed is not None:
-            self._feed.close()
+            self._door.hub.close_feed(self._feed)
             self._feed = None
 
     # The heartbeat's side

@@ -7,7 +7,7 @@ import msgspec
 
 from instar.wire.agents import AgentRegistration
 from instar.wire.events import Event, ReplayGap
-from instar.wire.identity import Principal, Scope, Session
+from instar.wire.identity import Principal, Scope
 from instar.wire.names import Network
 from instar.wire.operation import Operation
 from instar.wire.runs import Signal
@@ -28,6 +28,15 @@ class HeldGrant(Protocol):
     @property
     def id(self) -> str:
         """Its id."""
+        ...
+
+
+class NewSession(Protocol):
+    """The answer to a sign-in, with its token beside it that no encoder writes."""
+
+    @property
+    def token(self) -> str:
+        """The session's token."""
         ...
 
 
@@ -102,10 +111,6 @@ class Feed(Protocol):
         """The client has taken what waited."""
         ...
 
-    def close(self) -> None:
-        """Deliver nothing any more."""
-        ...
-
 
 class Attachment(Protocol):
     """An agent's place at the hub while its socket lives."""
@@ -136,10 +141,6 @@ class Hub(Protocol):
         """Return the caller without any right."""
         ...
 
-    async def exchange(self, code: str, peer: str) -> tuple[Session, str]:
-        """Exchange a sign-in code for a session and its token."""
-        ...
-
     async def invoke(
         self,
         caller: Any,  # noqa: ANN401 - the hub's own Caller, opaque here
@@ -168,6 +169,10 @@ class Hub(Protocol):
 
     async def attach(self, caller: Any, agent_id: str, name: str) -> Attachment:  # noqa: ANN401 - as above
         """Register or resolve the agent and take a place for it."""
+        ...
+
+    def close_feed(self, feed: Feed) -> None:
+        """Deliver nothing to a feed any more."""
         ...
 
     def acknowledge(self, feed: Feed, agent_id: str, cursor: str) -> None:

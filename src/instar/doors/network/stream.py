@@ -32,10 +32,10 @@ def requested_cursor(request: Request) -> str:
 class EventStream:
     """One stream: the sink of its feed, and the chunks of its response."""
 
-    __slots__ = ("_chunks", "_ended", "_feed", "_network_id", "_size", "_waiting")
+    __slots__ = ("_chunks", "_ended", "_feed", "_hub", "_size", "_waiting")
 
-    def __init__(self, network_id: str) -> None:
-        self._network_id = network_id
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
         self._feed: Feed | None = None
         self._chunks: list[bytes] = [_OPEN]
         self._size = 0
@@ -54,7 +54,7 @@ class EventStream:
 
     def gap(self, gap: ReplayGap) -> None:
         """Say that the stream cannot resume; its `id` is where it can go on from."""
-        _, json = gap_event(self._network_id, gap)
+        _, json = gap_event(self._hub.network.id, gap)
         self.write(sse_event(resume_cursor(gap), "stream.replay_gap", json))
 
     def ended(self, code: str, message: str, cursor: str) -> None:
@@ -63,13 +63,13 @@ class EventStream:
         self._ended = True
         self.write(b"event: error\ndata: %b\n\n" % reply)
 
-    async def open(self, hub: Hub, caller: Holder, renderer: StreamRenderer, cursor: str) -> None:
+    async def open(self, caller: Holder, renderer: StreamRenderer, cursor: str) -> None:
         """Open the feed, before the first byte is written.
 
         Raises:
             InstarError: What the hub says to it.
         """
-        self._feed = await hub.open_feed(caller, self, renderer, cursor=cursor)
+        self._feed = await self._hub.open_feed(caller, self, renderer, cursor=cursor)
 
     def __aiter__(self) -> "EventStream":
         return self
@@ -95,7 +95,7 @@ class EventStream:
     async def aclose(self) -> None:
         """Close the feed; the carrier calls it when the client goes, also before the first chunk."""
         if self._feed is not None:
-            self._feed.close()
+            self._hub.close_feed(self._feed)
             self._feed = None
 
 
@@ -107,6 +107,6 @@ async def open_stream(
     Raises:
         InstarError: What the hub says to opening the feed.
     """
-    stream = EventStream(hub.network.id)
-    await stream.open(hub, caller, renderer, requested_cursor(request))
+    stream = EventStream(hub)
+    await stream.open(caller, renderer, requested_cursor(request))
     return StreamResponse(200, stream, "text/event-stream", HEADERS, request.path, holder)
