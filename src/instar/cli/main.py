@@ -20,9 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = ROOT.main(args, prog_name="instar", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader went away, as `| head` does; the interpreter must not flush into the broken pipe again.
+        # The reader went away, as `| head` does: no traceback, but not all was said. Click does so inside of commands.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.OK
+        return exits.FAILED
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return exits.OK
