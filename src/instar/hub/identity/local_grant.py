@@ -19,15 +19,17 @@ def read(path: Path) -> str | None:
             `data_corrupt` when it holds no token.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except OSError as error:
         reason = "a symbolic link" if path.is_symlink() else f"not readable ({error.strerror})"
         raise InstarError("forbidden", f"{path} is {reason}", hint=f"Remove {path}, then start again.") from error
-    with os.fdopen(descriptor, "rb") as file:
-        _check(path, os.fstat(file.fileno()))
-        text = file.read(_MAX_BYTES).decode("ascii", "replace").strip()
+    try:
+        _check(path, os.fstat(descriptor))
+        text = os.read(descriptor, _MAX_BYTES).decode("ascii", "replace").strip()
+    finally:
+        os.close(descriptor)
     if not text:
         raise InstarError("data_corrupt", f"{path} holds no token", hint=f"Remove {path}, then start again.")
     return text
