@@ -1,0 +1,60 @@
+import pytest
+
+from instar.base.errors import InstarError
+from instar.hub.identity.policy import AuthPolicy
+from instar.hub.settings.binding import Address, base_url, check_bind, parse_address
+from instar.hub.settings.tree import ListenSettings, ServerSettings, Settings
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "is_loopback", "url"),
+    [
+        ("127.0.0.1:8787", "127.0.0.1", 8787, True, "http://127.0.0.1:8787"),
+        ("127.9.9.9:1", "127.9.9.9", 1, True, "http://127.9.9.9:1"),
+        ("localhost:0", "localhost", 0, True, "http://localhost:0"),
+        ("[::1]:80", "::1", 80, True, "http://[::1]:80"),
+        (":8787", "", 8787, False, "http://127.0.0.1:8787"),
+        ("0.0.0.0:8787", "0.0.0.0", 8787, False, "http://127.0.0.1:8787"),
+        ("[::]:8787", "::", 8787, False, "http://127.0.0.1:8787"),
+        ("192.0.2.1:8787", "192.0.2.1", 8787, False, "http://192.0.2.1:8787"),
+        ("localhost.example:1", "localhost.example", 1, False, "http://localhost.example:1"),
+    ],
+)
+def test_addresses(text: str, host: str, port: int, is_loopback: bool, url: str) -> None:
+    address = parse_address(text)
+    assert address == Address(host, port)
+    assert address.is_loopback is is_loopback
+    assert address.url == url
+
+
+@pytest.mark.parametrize("text", ["", "8787", "host:", "host:x", "host:70000", "::1:80", "host:-1", "host:٣"])
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(InstarError, match="no listen address"):
+        parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("mode", "address", "compat", "is_refused"),
+    [
+        ("none", "127.0.0.1:1", [], False),
+        ("none", "0.0.0.0:1", [], True),
+        ("none", ":1", [], True),
+        ("none", "127.0.0.1:1", ["192.0.2.1:2"], True),
+        ("bearer", "0.0.0.0:1", [":2"], False),
+        ("open", "0.0.0.0:1", [], False),
+    ],
+)
+def test_nothing_public_without_credentials(mode: str, address: str, compat: list[str], is_refused: bool) -> None:
+    settings = Settings(listen=ListenSettings(address=address, compat=compat), auth=AuthPolicy(mode=mode))  # type: ignore[arg-type]
+    if not is_refused:
+        check_bind(settings)
+        return
+    with pytest.raises(InstarError) as caught:
+        check_bind(settings)
+    assert caught.value.code == "forbidden"
+    assert "INSTAR_AUTH_MODE=bearer instar start --listen" in caught.value.hint
+
+
+def test_where_browsers_go() -> None:
+    assert base_url(Settings()) == "http://127.0.0.1:8787"
+    assert base_url(Settings(server=ServerSettings(public_url="https://hub.example/"))) == "https://hub.example"
