@@ -34,12 +34,6 @@ BODY = b'{"target":{"kind":"room","room_id":"r"},"parts":[{"kind":"text","text":
 BLOB = "sha256-" + "a" * 64
 
 
-class NewSession(Session, frozen=True):
-    @property
-    def token(self) -> str:
-        return "session-token"
-
-
 class Front:
     def __init__(self, door: NetworkDoor, hub: Hub) -> None:
         self.door = door
@@ -204,7 +198,7 @@ async def test_metrics_need_a_scope(front: Front) -> None:
 
 
 async def test_a_session_lives_in_a_cookie(front: Front) -> None:
-    front.hub.answers["auth.exchange"] = NewSession(Principal("operator", PrincipalKind.OPERATOR), MADE)
+    front.hub.answers["auth.exchange"] = Session(Principal("operator", PrincipalKind.OPERATOR), MADE)
     answer = await front.ask("POST", "/v1/auth/exchange", b'{"code":"c1"}', headers={"cookie": "instar_session=wrong"})
     assert answer.status == 200
     assert b"session-token" not in answer.body

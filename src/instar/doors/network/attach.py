@@ -6,6 +6,7 @@ from math import inf
 
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
+from instar.hub.operations.hub import Attachment, Caller, Feed, Hub
 from instar.wire.attach.actions import Acknowledge, End, EndKind, Identify, Send, ServerAction, WakeFailed
 from instar.wire.attach.frames import ERROR, VERSION, Frame, encode, event_frame
 from instar.wire.attach.machine import ServerMachine
@@ -15,7 +16,6 @@ from instar.wire.http import Connection
 from .gaps import GAP_PREFIX, gap_event, resume_cursor
 from .heartbeat import Heartbeat
 from .renderers import AttachRenderer
-from .seam import Attachment, Feed, Holder, Hub
 
 TRY_AGAIN_LATER = 1013
 RESTARTING = 1012
@@ -58,7 +58,7 @@ class AttachSession:
         "_machine",
     )
 
-    def __init__(self, door: AttachDoor, caller: Holder) -> None:
+    def __init__(self, door: AttachDoor, caller: Caller) -> None:
         self._door = door
         self._caller = caller
         self._machine = ServerMachine(door.hub.network.id)

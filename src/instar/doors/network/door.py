@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
+from instar.hub.operations.hub import Caller, Credential, Hub
 from instar.wire.agents import REGISTER, AgentRegistration
 from instar.wire.http import Request, Response, StreamResponse, Upgrade
 from instar.wire.hub import HEALTH, NETWORK, READY, Network
@@ -21,7 +22,6 @@ from .native import LinkDoor, LinkSession
 from .renderers import StreamRenderer
 from .replies import error_reply, json_reply, text_reply, unknown_path
 from .routes import Endpoint, Routes
-from .seam import Credential, Holder, Hub, NewSession
 from .stream import open_stream
 
 ATTACH_PATH: Final = "/v1/attach"
@@ -71,7 +71,7 @@ class NetworkDoor:
             "/skill.md": self._guide,
             "/llms.txt": self._guide,
         }
-        self._specials: dict[str, Callable[[Request, Endpoint, Any, Holder], Awaitable[Answer]]] = {
+        self._specials: dict[str, Callable[[Request, Endpoint, Any, Caller], Awaitable[Answer]]] = {
             REGISTER.name: self._registered,
             EXCHANGE.name: self._exchanged,
             LOGOUT.name: self._logged_out,
@@ -123,7 +123,7 @@ class NetworkDoor:
             return await special(request, endpoint, params, caller)
         return json_reply(await self._invoke(request, endpoint, params, caller), endpoint.status, route=endpoint.path)
 
-    def _caller(self, request: Request) -> Holder:
+    def _caller(self, request: Request) -> Caller:
         return self._hub.authenticate(
             Credential(
                 token=credentials.token_of(request),
@@ -133,7 +133,7 @@ class NetworkDoor:
             )
         )
 
-    async def _invoke(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Any:  # noqa: ANN401
+    async def _invoke(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Any:  # noqa: ANN401
         return await self._hub.invoke(
             caller,
             endpoint.operation,
@@ -143,26 +143,26 @@ class NetworkDoor:
             body=request.stream_body if endpoint.takes_bytes else None,
         )
 
-    async def _registered(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Answer:  # noqa: ANN401
+    async def _registered(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401
         done: AgentRegistration = await self._invoke(request, endpoint, params, caller)
         is_new = done.created or bool(done.agent_token)
         return json_reply(done, 201 if is_new else 200, route=endpoint.path)
 
-    async def _exchanged(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Answer:  # noqa: ANN401
-        session: NewSession = await self._invoke(request, endpoint, params, caller)
-        cookie = credentials.session_cookie(session.token, request)
+    async def _exchanged(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401, ARG002
+        session, token = await self._hub.exchange(params.code)
+        cookie = credentials.session_cookie(token, request)
         return json_reply(session, endpoint.status, headers=(cookie,), route=endpoint.path)
 
-    async def _logged_out(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Answer:  # noqa: ANN401
+    async def _logged_out(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401
         done = await self._invoke(request, endpoint, params, caller)
         cookie = credentials.no_session_cookie(request)
         return json_reply(done, endpoint.status, headers=(cookie,), route=endpoint.path)
 
-    async def _blob(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Answer:  # noqa: ANN401
+    async def _blob(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401
         content = await self._invoke(request, endpoint, params, caller)
         return specials.file_reply(content, self._open_blob(content.blob), endpoint.path)
 
-    async def _export(self, request: Request, endpoint: Endpoint, params: Any, caller: Holder) -> Answer:  # noqa: ANN401
+    async def _export(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401
         end = await self._invoke(request, endpoint, params, caller)
         return specials.export_reply(self._hub, caller, params, end, endpoint.path)
 
@@ -212,6 +212,6 @@ class NetworkDoor:
         return unknown_path(request, allowed)
 
 
-def _holder(caller: Holder, request: Request) -> str:
+def _holder(caller: Caller, request: Request) -> str:
     """Return against whom a stream is counted: the credential, or without one the address."""
     return f"peer:{request.peer}" if caller.is_anonymous else caller.grant.id

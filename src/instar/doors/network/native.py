@@ -9,6 +9,7 @@ import msgspec
 import instar
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
+from instar.hub.operations.hub import Caller, Feed, Hub
 from instar.wire.events import ReplayGap
 from instar.wire.frames import text_frame
 from instar.wire.http import Connection
@@ -21,7 +22,6 @@ from instar.wire.table import TABLE
 from .heartbeat import Heartbeat
 from .renderers import LinkRenderer
 from .routes import decode
-from .seam import Feed, Holder, Hub
 
 POLICY_VIOLATION = 1008
 CLOSE_CODES = {"": 1000, "service_unavailable": 1012, "lagging": 1013, "timeout": 1008}
@@ -48,7 +48,7 @@ class LinkSession:
 
     __slots__ = ("__weakref__", "_caller", "_connection", "_door", "_early", "_feed", "_machine", "_request_id")
 
-    def __init__(self, door: LinkDoor, caller: Holder, request_id: str) -> None:
+    def __init__(self, door: LinkDoor, caller: Caller, request_id: str) -> None:
         self._door = door
         self._caller = caller
         self._request_id = request_id

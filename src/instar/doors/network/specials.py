@@ -8,13 +8,12 @@ from urllib.parse import quote
 import msgspec
 
 from instar.base.errors import InstarError
+from instar.hub.operations.hub import Caller, Hub
 from instar.wire.delivery import EVENTS, EventPage, ReadEvents
 from instar.wire.http import Response, StreamResponse
 from instar.wire.limits import PAGE_MAX
 from instar.wire.messages import BlobContent
 from instar.wire.rooms import ExportEnd, ExportRoom
-
-from .seam import Holder, Hub
 
 CHUNK_BYTES = 262_144
 
@@ -59,12 +58,12 @@ async def _chunks(path: Path) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def export_reply(hub: Hub, caller: Holder, wanted: ExportRoom, end: ExportEnd, route: str) -> StreamResponse:
+def export_reply(hub: Hub, caller: Caller, wanted: ExportRoom, end: ExportEnd, route: str) -> StreamResponse:
     """Return a conversation as NDJSON: its events up to where it stood when it was asked for, then `end`."""
     return StreamResponse(200, _lines(hub, caller, wanted, end), "application/x-ndjson", (), route)
 
 
-async def _lines(hub: Hub, caller: Holder, wanted: ExportRoom, end: ExportEnd) -> AsyncIterator[bytes]:
+async def _lines(hub: Hub, caller: Caller, wanted: ExportRoom, end: ExportEnd) -> AsyncIterator[bytes]:
     cursor = ""
     while True:
         query = ReadEvents(

@@ -3,6 +3,7 @@
 import asyncio
 
 from instar.base.errors import InstarError
+from instar.hub.operations.hub import Caller, Feed, Hub
 from instar.wire.events import ReplayGap
 from instar.wire.http import Request, StreamResponse
 from instar.wire.limits import SSE_KEEPALIVE_S
@@ -11,7 +12,6 @@ from instar.wire.problem import error_body
 
 from .gaps import GAP_PREFIX, gap_event, resume_cursor
 from .renderers import StreamRenderer, sse_event
-from .seam import Feed, Holder, Hub
 
 HEADERS = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 _OPEN = b": stream-open\n\n"
@@ -63,7 +63,7 @@ class EventStream:
         self._ended = True
         self.write(b"event: error\ndata: %b\n\n" % reply)
 
-    async def open(self, caller: Holder, renderer: StreamRenderer, cursor: str) -> None:
+    async def open(self, caller: Caller, renderer: StreamRenderer, cursor: str) -> None:
         """Open the feed, before the first byte is written.
 
         Raises:
@@ -100,7 +100,7 @@ class EventStream:
 
 
 async def open_stream(
-    hub: Hub, caller: Holder, request: Request, renderer: StreamRenderer, holder: str
+    hub: Hub, caller: Caller, request: Request, renderer: StreamRenderer, holder: str
 ) -> StreamResponse:
     """Answer a request for the stream.
 
