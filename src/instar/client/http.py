@@ -87,6 +87,17 @@ class Client:
         Raises:
             HubError: The hub's answer, `UnreachableError` or `TimedOutError`.
         """
+        with self.ask(operation, params, key=key, timeout_s=timeout_s) as answer:
+            return _object(answer.read(), self.url)
+
+    def ask(
+        self, operation: str, params: Mapping[str, Any] | None = None, *, key: str = "", timeout_s: float | None = None
+    ) -> Answer:
+        """Ask for an operation whose result is read bit by bit.
+
+        Raises:
+            HubError: As `invoke`.
+        """
         method, path, rest = _place(operation, params or {})
         headers = {"Idempotency-Key": key} if key else {}
         body = None
@@ -95,9 +106,7 @@ class Client:
         else:
             body = json.dumps(rest, separators=(",", ":")).encode()
             headers["Content-Type"] = "application/json"
-        with self.open(method, path, headers=headers, body=body, timeout_s=timeout_s) as answer:
-            raw = answer.read()
-        return _object(raw, self.url)
+        return self.open(method, path, headers=headers, body=body, timeout_s=timeout_s)
 
     def upload(self, file: BinaryIO, size_bytes: int, *, filename: str, media_type: str) -> JsonObject:
         """Store a file and return its `blob`; the file is streamed, not held.

@@ -11,7 +11,7 @@ from instar.cli.command import Group, command
 from instar.cli.completions import agents, rooms
 from instar.cli.outputs import Answer, Stream
 from instar.cli.session import Session
-from instar.cli.targets import TARGET, Place
+from instar.cli.targets import TARGET, Place, open_dm
 from instar.cli.texts import relative, table
 from instar.client.stream import lines
 
@@ -74,11 +74,12 @@ def remove(session: Session, room: str, *, yes: bool) -> Answer:
 def export(session: Session, target: Place, *, to: Path | None) -> Answer | Stream:
     """Export a conversation's history, one event a line.
 
-    TARGET is a room, room:ID, thread:ID or dm:ID. The output is NDJSON in every form; its last line counts the events.
+    TARGET is a room, thread:ID, dm:ID or @AGENT. The output is NDJSON in every form; its last line counts the events.
     """
-    answer = session.client.open(
-        "GET", f"/v1/export?{target.kind}_id={session.seek(target.kind, target.id)}", timeout_s=session.timeout_s
-    )
+    kind, name = target.kind, session.seek(target.kind, target.id)
+    if kind == "agent":
+        kind, name = "dm", str(open_dm(session, name)["id"])
+    answer = session.client.ask("rooms.export", {f"{kind}_id": name})
     if to is None:
         return Stream(lines(answer), _json_line)
     last: dict[str, Any] = {}

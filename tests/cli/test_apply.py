@@ -1,0 +1,34 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from instar.cli.commands.apply import declared
+from instar.client.errors import HubError
+
+
+@pytest.mark.parametrize("name", ["rooms.yaml", "rooms.json"])
+def test_what_a_file_declares(tmp_path: Path, name: str):
+    wanted = {"rooms": [{"id": "review", "members": ["beta"]}], "agents": [{"id": "beta"}]}
+    (tmp_path / name).write_text(json.dumps(wanted))
+    assert declared(tmp_path / name) == wanted
+
+
+def test_of_a_moltnet_file_the_rooms_are_taken(tmp_path: Path):
+    file = tmp_path / "Moltnet"
+    file.write_text("version: moltnet.v1\nnetwork: {id: n}\nauth: {mode: bearer}\nrooms:\n  - {id: a, members: [b]}\n")
+    assert declared(file) == {"rooms": [{"id": "a", "members": ["b"]}]}
+
+
+@pytest.mark.parametrize("text", ["rooms: [", "- a", "rooms: []\nroom: []", "\tx"])
+def test_a_bad_file(tmp_path: Path, text: str):
+    (tmp_path / "f.yaml").write_text(text)
+    with pytest.raises(HubError) as caught:
+        declared(tmp_path / "f.yaml")
+    assert caught.value.code == "usage"
+
+
+def test_a_binary_file(tmp_path: Path):
+    (tmp_path / "f").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(HubError, match="UTF-8"):
+        declared(tmp_path / "f")
