@@ -16,10 +16,12 @@ from instar.hub.identity.attenuation import Wanted
 from instar.hub.identity.authentication import Credential
 from instar.hub.identity.identity import Identity
 from instar.hub.identity.lockout import Lockout
+from instar.hub.identity.minting import rotate
 from instar.hub.identity.policy import AuthPolicy
 from instar.hub.identity.principals import Caller, Grant
 from instar.hub.identity.roots import local_root
 from instar.hub.identity.sign_in import IssuedSession
+from instar.hub.identity.tokens import new_token
 from instar.store import log
 from instar.store.sqlite import SqliteStore
 from instar.wire import identity as wire
@@ -161,6 +163,13 @@ async def test_open_registration_gives_one_agent_its_token(
     assert grant.scopes == {Scope.WRITE, Scope.ATTACH}
 
 
+async def test_what_is_not_there_cannot_be_revoked_or_rotated(identity: Identity, store: SqliteStore) -> None:
+    with pytest.raises(InstarError, match="no key key_0"):
+        await store.transact(lambda tx: identity.revoke(tx, "key_0"))
+    with pytest.raises(InstarError, match="no key key_0"):
+        await store.transact(lambda tx: rotate(tx, "key_0", new_token("key")))
+
+
 # The local grant
 
 
@@ -291,7 +300,10 @@ async def test_what_a_session_makes_outlives_it(identity: Identity, operator: Ca
     key = await invoke(identity, store, first, wire.KEYS_CREATE, wire.CreateKey("k", [Scope.WRITE]))
     link = await invoke(identity, store, first, wire.CONSOLE_LINK)
     await invoke(identity, store, first, wire.KEYS_ROTATE, wire.KeyRef(key.key.id))
+    token, _ = await store.transact(lambda tx: identity.mint_agent_token(tx, first, "beta", ""))
     await invoke(identity, store, first, wire.LOGOUT)
+    assert identity.grant(token.id)
+    assert (token.parent, token.expires_at) == ("local", None)
     assert key.key.expires_at == ""
     assert identity.grant(key.key.id)
     code = link.url.partition("#code=")[2]

@@ -56,7 +56,7 @@ class Handlers:
         )
 
     def lender(self, grant: Grant) -> Grant:
-        """Return the grant that lends to new ones: a session's own lender, so that what it makes outlives it.
+        """Return the grant that a grant came of if it is a session's, else itself.
 
         A session is its lender in every right; only its time is shorter.
         """
@@ -64,7 +64,7 @@ class Handlers:
 
     async def create(self, act: Act[wire.CreateKey, None]) -> wire.CreatedKey:
         """Make a key within the caller's own grant."""
-        params, holder = act.params, self.lender(act.caller.grant)
+        params, holder = act.params, act.caller.grant
         end = None if params.expires_in_s is None else Micros(now() + int(params.expires_in_s * MICROS_PER_S))
         wanted = Wanted("key", params.name, frozenset(params.scopes), _set(params.agents), _set(params.rooms), end)
         act.audit_subject = wanted.id

@@ -89,9 +89,6 @@ class Keyring:
         self._ends: list[tuple[Micros, str]] = []
         self._listeners: list[Callable[[str], None]] = []
 
-    def __len__(self) -> int:
-        return len(self._by_id)
-
     def get(self, grant_id: str) -> Grant | None:
         """Return the grant with this id if it holds."""
         holding = self._by_id.get(grant_id)

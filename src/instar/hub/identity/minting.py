@@ -1,5 +1,7 @@
 """How grants come and go: each change is a row and an event in one transaction."""
 
+from dataclasses import replace
+
 import msgspec
 
 from instar.base.clock import Micros, now
@@ -19,15 +21,20 @@ from .tokens import Token, new_token
 async def mint(tx: Transaction, holder: Grant, wanted: Wanted) -> tuple[StoredGrant, str]:
     """Narrow `holder` to what is wanted; return the new grant and its token, which nothing shows again.
 
+    What a session makes is narrowed from the grant that the session came of, so that signing out ends the session
+    and not the keys that were made in it.
+
     Raises:
         InstarError: `forbidden` when more is wanted than the holder has; `unauthorized` when the holder was revoked
             meanwhile.
     """
-    grant = attenuate(holder, wanted)
+    actor = holder.principal.id
     source = await grant_table.find(tx, holder.id)
     if source is not None and source.revoked_at is not None:
         raise InstarError("unauthorized", "the credential was revoked")
-    return await establish(tx, grant, wanted.name, new_token(wanted.kind), actor=holder.principal.id)
+    if holder.kind == "session" and (lender := await grant_table.find(tx, holder.parent)) is not None:
+        holder = replace(holder, id=lender.grant.id, expires_at=lender.grant.expires_at)
+    return await establish(tx, attenuate(holder, wanted), wanted.name, new_token(wanted.kind), actor=actor)
 
 
 async def establish(
