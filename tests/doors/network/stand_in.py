@@ -18,6 +18,7 @@ MADE = "2026-01-01T00:00:00Z"
 @dataclass
 class Grant:
     id: str = "key_1"
+    agents: frozenset[str] | None = None
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Hub:
             raise InstarError("not_found", f"no answer to {operation.name}")
         return answer
 
-    async def exchange(self, code: str, peer: str) -> Any:
+    async def exchange(self, code: str) -> Any:
         return self.answers["auth.exchange"], "session-token"
 
     async def open_feed(self, caller: Any, sink: Any, renderer: Any, **options: Any) -> Any:
@@ -103,6 +104,10 @@ class Hub:
         feed = Feed(sink, {"caller": caller, "renderer": renderer, **options})
         self.feeds.append(feed)
         return feed
+
+    def admit_attachment(self, caller: Any) -> None:
+        if not caller.has(Scope.ATTACH):
+            raise InstarError("forbidden", "needs scope attach")
 
     async def attach(self, caller: Any, agent_id: str, name: str) -> Any:
         if self.refusal is not None:

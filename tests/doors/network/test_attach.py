@@ -116,10 +116,21 @@ async def test_resuming_from_a_gap_is_left_to_the_stored_cursor(socket: Socket) 
 
 
 @pytest.mark.parametrize(
-    "text", ['attachment agent.id "beta" is not allowed for this token', 'agent "beta" requires its agent token']
+    ("code", "agents", "is_anonymous", "text"),
+    [
+        ("forbidden", {"alpha"}, False, 'attachment agent.id "beta" is not allowed for this token'),
+        ("forbidden", None, True, 'agent "beta" requires its agent token'),
+        ("conflict", None, False, 'agent "beta" is already registered with different credentials'),
+        ("forbidden", None, False, 'agent "beta" is already registered with different credentials: no'),
+        ("storage_full", None, False, "no"),
+    ],
 )
-async def test_a_refused_identify_says_why(socket: Socket, text: str) -> None:
-    socket.hub.refusal = InstarError("forbidden", text)
+async def test_a_refused_identify_says_why(
+    socket: Socket, code: str, agents: set[str] | None, is_anonymous: bool, text: str
+) -> None:
+    socket.hub.caller.grant.agents = frozenset(agents) if agents else None
+    socket.hub.caller.is_anonymous = is_anonymous
+    socket.hub.refusal = InstarError(code, "no")
     [frame] = await socket.identify()
     assert frame == {"op": "ERROR", "version": VERSION, "capabilities": {}, "error": text}
     assert socket.line.is_aborted

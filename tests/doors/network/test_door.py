@@ -314,6 +314,11 @@ async def test_a_handshake_is_refused_as_http(front: Front) -> None:
         assert upgrade is not None
         assert upgrade.refusal is not None
         assert upgrade.refusal.status in {400, 401}
+    front.hub.caller.scopes = frozenset({Scope.WRITE})
+    upgrade = await front.door.upgrade(request("GET", "/v1/attach"))
+    assert upgrade is not None
+    assert upgrade.refusal is not None
+    assert upgrade.refusal.status == 403
 
 
 async def test_sixty_four_requests_at_once(front: Front) -> None:

@@ -204,6 +204,20 @@ class AttachSession:
             self._feed = await hub.open_feed(self._caller, self, self._door.renderer, cursor=cursor, agent_id=agent_id)
             self._send_early()
         except InstarError as error:
-            self._do(self._machine.refuse(error.message))
+            self._do(self._machine.refuse(refusal_text(error, self._caller, wanted.agent.id)))
         if self._connection is None:
             self._detach("client_closed", "")
+
+
+def refusal_text(error: InstarError, caller: Caller, agent_id: str) -> str:
+    """Return why an IDENTIFY was refused, in the words that clients of the dialect know."""
+    if error.code not in ("forbidden", "unauthorized", "conflict", "not_found"):
+        return error.message
+    quoted = f'"{agent_id}"'
+    if caller.is_anonymous:
+        return f"agent {quoted} requires its agent token"
+    if caller.grant.agents is not None and agent_id not in caller.grant.agents:
+        return f"attachment agent.id {quoted} is not allowed for this token"
+    if error.code == "conflict":
+        return f"agent {quoted} is already registered with different credentials"
+    return f"agent {quoted} is already registered with different credentials: {error.message}"

@@ -103,13 +103,16 @@ class NetworkDoor:
         """Answer a WebSocket handshake on `/v1/attach`; the subprotocol `instar.v1` asks for our own link."""
         if request.path != ATTACH_PATH:
             return None
+        offered = request.headers.get("sec-websocket-protocol", "").split(",")
+        is_link = SUBPROTOCOL in {name.strip() for name in offered}
         try:
             caller = self._caller(request)
+            if not is_link:
+                self._hub.admit_attachment(caller)
         except InstarError as error:
             return Upgrade(refusal=error_reply(error, request.request_id, route=ATTACH_PATH))
         holder = _holder(caller, request)
-        offered = request.headers.get("sec-websocket-protocol", "").split(",")
-        if SUBPROTOCOL in {name.strip() for name in offered}:
+        if is_link:
             return Upgrade(LinkSession(self._link, caller, request.request_id), SUBPROTOCOL, principal=holder)
         return Upgrade(AttachSession(self._attach, caller), principal=holder)
 
