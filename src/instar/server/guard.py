@@ -214,7 +214,7 @@ def _refuse_repeated(pairs: Sequence[tuple[bytes, bytes]]) -> None:
 
 
 def _allowed_host(entry: str) -> str:
-    match = _HOST.fullmatch(bracketed(entry))
+    match = _HOST.fullmatch(bracketed(entry) if entry.count(":") > 1 else entry.lower())
     if match is None or match[2] is not None:
         raise InstarError(
             "bad_request",
