@@ -37,7 +37,7 @@ async def messages_until(reader: asyncio.StreamReader, last_id: str) -> list[str
 
 
 async def test_the_healthy_lose_nothing_and_the_frozen_resumes(tmp_path: Path) -> None:
-    hub = Hub(tmp_path / "hub", "--set", "delivery.lag_s=2")
+    hub = Hub(tmp_path / "hub")
     await hub.start()
     frozen_reader, frozen_writer = await stream(hub)
     healthy = [await stream(hub) for _ in range(4)]

@@ -90,7 +90,12 @@ class Agents:
         """
         return self._summaries.locate_registered(caller, params)
 
-    def _claimed(self, caller: Caller, params: wire.RegisterAgent) -> Claim:  # noqa: ARG002 - the shape of Locate
+    def claim(self, caller: Caller, params: wire.RegisterAgent) -> Claim:  # noqa: ARG002 - the shape of Locate
+        """Return the agent id that a registration asks for, for `may` to judge.
+
+        Raises:
+            InstarError: `unprocessable_entity` when it is no id of this network.
+        """
         return self._registration.claim(params)
 
     def bindings(self) -> Bindings:
@@ -99,7 +104,7 @@ class Agents:
         return (
             bind(wire.LIST, summaries.list),
             bind(wire.GET, summaries.get, summaries.locate),
-            bind(wire.REGISTER, lambda act: registration.register(act.caller, act.params), self._claimed),
+            bind(wire.REGISTER, lambda act: registration.register(act.caller, act.params), self.claim),
             bind(wire.TOKEN, registration.rotate_token, self.locate),
             bind(wire.UPDATE, summaries.update, self.locate),
             bind(wire.REMOVE, registration.remove, self.locate),

@@ -1,0 +1,124 @@
+"""The facade: what doors ask of the hub, and nothing more."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+
+from instar.base.tasks import TaskScope
+from instar.bus.fanout import Renderer
+from instar.hub.agents.agents import Agents
+from instar.hub.delivery.delivery import Delivery
+from instar.hub.delivery.feed import Feed, Sink
+from instar.hub.identity.authentication import Credential
+from instar.hub.identity.identity import Identity
+from instar.hub.identity.principals import Caller
+from instar.wire.identity import EXCHANGE, ExchangeCode, Session
+from instar.wire.names import Network
+from instar.wire.operation import ObjectKind, Operation, Verb
+
+from .attachments import Attachment, Attachments
+from .invoke import Operations
+
+
+class Hub:
+    """One hub, as doors see it.
+
+    Args:
+        scope: The parent of what outlives a request.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        identity: Identity,
+        operations: Operations,
+        agents: Agents,
+        delivery: Delivery,
+        scope: TaskScope,
+    ) -> None:
+        self.network = network
+        self._identity = identity
+        self._operations = operations
+        self._delivery = delivery
+        self._attachments = Attachments(identity.authority, agents, scope)
+
+    def authenticate(self, credential: Credential) -> Caller:
+        """Return who presents this credential.
+
+        Raises:
+            InstarError: `unauthorized`; `rate_limited` after too many wrong ones.
+        """
+        return self._identity.authenticate(credential)
+
+    def visitor(self) -> Caller:
+        """Return the caller of operations that need no credential: health and sign-in."""
+        return self._identity.visitor()
+
+    async def exchange(self, code: str) -> tuple[Session, str]:
+        """Exchange a sign-in code for a session and its token, which belongs into a cookie and nowhere else.
+
+        Raises:
+            InstarError: `unauthorized` for a wrong, used or expired code.
+        """
+        issued = await self.invoke(self.visitor(), EXCHANGE, ExchangeCode(code))
+        return Session(issued.principal, issued.expires_at), issued.token
+
+    async def invoke(
+        self,
+        caller: Caller,
+        operation: Operation[Any, Any],
+        params: msgspec.Struct,
+        *,
+        request_id: str = "",
+        idempotency_key: str = "",
+        body: Callable[[], AsyncIterator[bytes]] | None = None,
+    ) -> Any:  # noqa: ANN401 - the operation's own result type
+        """Do `operation` for `caller`; see `Operations.invoke`."""
+        return await self._operations.invoke(
+            caller, operation, params, request_id=request_id, idempotency_key=idempotency_key, body=body
+        )
+
+    async def open_feed(
+        self,
+        caller: Caller,
+        sink: Sink,
+        renderer: Renderer,
+        *,
+        cursor: str = "",
+        agent_id: str = "",
+        signals: bool = False,
+    ) -> Feed:
+        """Deliver to `sink` what `caller` may read, from `cursor` on; see `Delivery.open_feed`."""
+        return await self._delivery.open_feed(caller, sink, renderer, cursor=cursor, agent_id=agent_id, signals=signals)
+
+    def close_feed(self, feed: Feed) -> None:
+        """Deliver nothing more to a feed. Twice is no error."""
+        self._delivery.close_feed(feed)
+
+    def admit_attachment(self, caller: Caller) -> None:
+        """Let a caller through that may attach as some agent, before it says as which.
+
+        Raises:
+            InstarError: `forbidden`, or `unauthorized` without a credential.
+        """
+        self._identity.authority.require(caller, Verb.ATTACH, ObjectKind.AGENT)
+
+    async def attach(self, caller: Caller, agent_id: str, name: str) -> Attachment:
+        """Register or resolve the agent and take a place for it; see `Attachments.attach`."""
+        return await self._attachments.attach(caller, agent_id, name)
+
+    def acknowledge(self, feed: Feed, agent_id: str, cursor: str) -> None:
+        """Take everything up to `cursor` as processed by the agent.
+
+        Raises:
+            InstarError: `unknown_cursor` for one that this feed was not sent.
+        """
+        self._delivery.acknowledge(feed, agent_id, cursor)
+
+    def failed(self, agent_id: str, error: str) -> None:
+        """Take note that the agent could not handle what it was woken for."""
+        self._delivery.failed(agent_id, error)
+
+
+__all__ = ["Attachment", "Caller", "Credential", "Feed", "Hub"]
