@@ -1,4 +1,4 @@
-"""The seam of storage: what every engine promises, and the contract suite (`tests/store/contract.py`) checks.
+"""The seam of storage: what every engine promises, and the contract suite (`tests/store/test_contract.py`) checks.
 
 Two write verbs. `append` is pure data: drafts whose guards are evaluated inside the transaction. `transact` is
 check and act together. Both go through one writer that groups all waiting work into one transaction, fsyncs, and only
@@ -25,7 +25,7 @@ HOME = "home"
 class Guard(msgspec.Struct, frozen=True):
     """A condition of an append: the row of `table` with this key still has this revision.
 
-    A missing row has revision 0. `table` is one of `store.sqlite.writer.GUARDED_TABLES`.
+    A missing row has revision 0. `table` is one of `store.sqlite.appender.GUARDED_TABLES`.
     """
 
     table: str
@@ -46,7 +46,7 @@ class Draft(msgspec.Struct, frozen=True):
     counted: bool = False
     """Whether it counts as a message of its room (`heads.messages`)."""
     content: bytes = b""
-    """What a repeat under the same id must match; empty: the payload itself."""
+    """What a repeat under the same id must match, beside room and type; empty: the payload itself."""
     guards: tuple[Guard, ...] = ()
 
 
@@ -120,7 +120,8 @@ class Store(Protocol):
     """One org-keyed log with its tables.
 
     Raises, from every method: `InstarError` with `storage_full` (retryable; nothing of the failed batch was written),
-    `overloaded` (the queue is full), `data_corrupt` or `internal_error`.
+    `overloaded` (the queue is full), `data_corrupt`, `service_unavailable` (closed), or `internal_error`: the outcome
+    may be unknown; write again under the same ids. SQL that breaks a constraint raises `conflict`.
     """
 
     def on_commit(self, receive: Callable[[Committed], None]) -> None:

@@ -23,7 +23,7 @@ from instar.wire.limits import (
 )
 
 from .appender import Appender, Outcome
-from .connections import Database, fault_of, is_batch_fault
+from .connections import Database, fault_of
 from .transaction import SqliteTransaction, drive
 from .wal import WalKeeper
 
@@ -96,10 +96,10 @@ class Writer:
 
     def _put(self, item: _Item, count: int) -> None:
         with self._wake:
-            if self._is_closing or self.is_broken:
-                raise InstarError(
-                    "service_unavailable", "the store takes no more work: it is closed or its writer died"
-                )
+            if self.is_broken:
+                raise self.fault or InstarError("internal_error", "the store's writer died")
+            if self._is_closing:
+                raise InstarError("service_unavailable", "the store is closed")
             queued, queued_bytes = self._queued + count, self._queued_bytes + item.size_bytes
             if queued > WRITER_QUEUE_MAX or queued_bytes > WRITER_QUEUE_MAX_BYTES:
                 raise InstarError(
@@ -166,15 +166,11 @@ class Writer:
         """Run a batch as one transaction and have its waiters answered, whatever comes of it."""
         try:
             answers, has_erased, events = self._transact(batch)
-        except apsw.Error as error:
+        except Exception as error:  # noqa: BLE001 - a bug fails its batch, not the writer
+            _log.error("a batch of writes failed", exc_info=error)
+            self._fail(batch, self._fault_of(error))
             self._roll_back()
-            self._fail(batch, fault_of(error, self._connection))
-            _log.error("a batch of writes failed: %s", error)
             return
-        except BaseException as error:
-            self._roll_back()
-            self._fail(batch, InstarError("internal_error", f"the store's writer failed ({error!r})"))
-            raise
         self.fault = None
         if events:
             self.committed_seq = events[-1].seq
@@ -231,15 +227,16 @@ class Writer:
         answers.append((item.future, result, raised))
         return transaction.has_erased and raised is None
 
+    def _fault_of(self, error: Exception) -> InstarError:
+        if isinstance(error, apsw.Error):
+            return fault_of(error, self._connection)
+        return InstarError("internal_error", f"the store's writer failed ({error!r})")
+
     def _roll_back(self) -> None:
+        """Undo the batch; SQLite may have done so itself. A rollback that fails ends the thread."""
         self._appender.rollback()
-        try:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-        except apsw.Error as error:
-            if not is_batch_fault(error):
-                raise
-            _log.error("a rollback failed: %s", error)
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     def _fail(self, batch: list[_Item], error: InstarError) -> None:
         self.fault = error
