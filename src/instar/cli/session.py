@@ -99,7 +99,8 @@ class Session:
         if error.code != "not_found":
             return error
         for kind, name in self._sought:
-            if near := nearest(name, self._names(kind)):
+            known = self._names(kind)
+            if name not in known and (near := nearest(name, known)):
                 listed = " or ".join(near)
                 return HubError(error.code, error.message, hint=f"Did you mean {listed}?", retryable=False)
         return error

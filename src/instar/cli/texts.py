@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import cast
 
 SUGGEST_DISTANCE = 2
 """How many letters may differ for a suggestion."""
@@ -15,10 +16,12 @@ def visible(text: str) -> str:
     )
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """Yield aligned columns under their heads; nothing at all when there are no rows."""
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "") -> Iterator[str]:
+    """Yield aligned columns under their heads; when there are no rows, `empty` alone."""
     cells = [[" ".join(visible(str(cell)).split()) for cell in row] for row in rows]
     if not cells:
+        if empty:
+            yield empty
         return
     widths = [max(len(row[column]) for row in (list(heads), *cells)) for column in range(len(heads))]
     for row in (heads, *cells):
@@ -34,6 +37,15 @@ def relative(timestamp: str, now: datetime | None = None) -> str:
     size, unit = next(((size, unit) for size, unit in _UNITS if abs(seconds) >= size), (1, "s"))
     count = abs(seconds) // size
     return f"{count} {unit} ago" if seconds >= 0 else f"in {count} {unit}"
+
+
+def plain(value: object) -> str:
+    """Return a JSON value as people read it: lists by commas, truth as true and false."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(map(str, cast("list[object]", value))) or "-"
+    return visible(str(value))
 
 
 def size(count: int) -> str:

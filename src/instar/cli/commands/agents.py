@@ -23,7 +23,11 @@ def list_(session: Session, *, limit: int, after: str) -> Answer:
     """List agents and what they do."""
     page = session.invoke("agents.list", limit=limit, after=after)
     return Answer(
-        page, table(("AGENT", "ACTIVITY", "WAKE", "ROOMS", "SEEN"), map(_row, page["agents"])), page["agents"]
+        page,
+        table(
+            ("AGENT", "ACTIVITY", "WAKE", "ROOMS", "SEEN"), map(_row, page["agents"]), empty="There is no agent yet."
+        ),
+        page["agents"],
     )
 
 

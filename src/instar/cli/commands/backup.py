@@ -15,7 +15,7 @@ BACKUP_S = 3_600.0
 """How long a backup may take."""
 
 
-@command("instar backup", "instar backup --to today.backup --json")
+@command("instar backup --to today.backup --json")
 @click.option("--to", type=click.Path(path_type=Path), help="Copy it to this file too; it must not exist yet.")
 def backup(session: Session, *, to: Path | None) -> Answer:
     """Write a verified backup while the hub runs.

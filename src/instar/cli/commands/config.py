@@ -5,7 +5,7 @@ import click
 from instar.cli.command import Group, command
 from instar.cli.outputs import Answer
 from instar.cli.session import Session
-from instar.cli.texts import table
+from instar.cli.texts import plain, table
 from instar.client.errors import HubError
 
 
@@ -27,7 +27,7 @@ def show(session: Session, *, with_origin: bool, changed: bool) -> Answer:
         found = _here(session)
     shown = [row for row in found if not changed or row["origin"] != "default"]
     columns = ("key", "value", "origin") if with_origin else ("key", "value")
-    lines = table([name.upper() for name in columns], [[_plain(row[name]) for name in columns] for row in shown])
+    lines = table([name.upper() for name in columns], [[plain(row[name]) for name in columns] for row in shown])
     return Answer({"settings": shown}, lines, rows=shown)
 
 
@@ -37,14 +37,6 @@ def _here(session: Session) -> list[dict[str, object]]:
 
     loaded = load({}, session.environ)
     return [{"key": key, "value": loaded.value(key), "origin": loaded.origins[key]} for key in KEYS]
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value) or "-"  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return str(value)
 
 
 COMMAND = Group("config", "Settings.", examples=("instar config show",), default="show", commands=[show])

@@ -31,7 +31,7 @@ def list_(session: Session, *, agent: str, limit: int, wait: float, lease: bool,
     """
     asked = {"agent_id": session.seek("agent", agent), "limit": limit, "wait": wait, "lease": lease, "state": state}
     found = session.client.invoke("inbox.read", asked, timeout_s=session.timeout_s + wait)
-    lines = table(("SEQ", "STATE", "WHY", "TRIES", "EVENT"), map(_row, found["items"]))
+    lines = table(("SEQ", "STATE", "WHY", "TRIES", "EVENT"), map(_row, found["items"]), empty=f"Nothing {state}.")
     return Answer(found, lines, rows=found["items"])
 
 
@@ -65,15 +65,26 @@ def nack(session: Session, items: tuple[int, ...], *, agent: str, reason: str, l
     )
 
 
-@command("instar inbox replay --agent beta 1")
+@command("instar inbox replay --agent beta --all")
 @_AGENT
-@_ITEMS
-def replay(session: Session, items: tuple[int, ...], *, agent: str) -> Answer:
+@click.argument("items", type=int, nargs=-1, metavar="SEQ...")
+@click.option("--all", "every", is_flag=True, help="The first hundred of them.")
+def replay(session: Session, items: tuple[int, ...], *, agent: str, every: bool) -> Answer:
     """Offer dead-lettered items again.
 
     See them with `instar inbox list --agent AGENT --state dead`.
     """
-    return _settled(session.invoke("inbox.replay", agent_id=session.seek("agent", agent), items=list(items)))
+    agent_id = session.seek("agent", agent)
+    if not items and not every:
+        raise HubError("usage", "no item is named", hint="Give the SEQ of items, or --all.")
+    chosen = list(items)
+    if every:
+        dead = {"agent_id": agent_id, "state": "dead", "lease": False, "limit": 100}
+        found = session.client.invoke("inbox.read", dead)
+        chosen = [int(item["seq"]) for item in found["items"]]
+        if not chosen:
+            return _settled({"agent_id": agent_id, "settled": 0, "low_water": found["low_water"]})
+    return _settled(session.invoke("inbox.replay", agent_id=agent_id, items=chosen))
 
 
 def _row(item: dict[str, Any]) -> Sequence[object]:

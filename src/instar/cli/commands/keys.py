@@ -70,7 +70,7 @@ def list_(session: Session) -> Answer:
     """
     found = session.invoke("keys.list")
     heads = ("KEY", "NAME", "SCOPES", "AGENTS", "ENDS", "LAST USED")
-    return Answer(found, table(heads, map(_row, found["keys"])), rows=found["keys"])
+    return Answer(found, table(heads, map(_row, found["keys"]), empty="There is no key."), rows=found["keys"])
 
 
 @command("instar keys revoke ci --yes")

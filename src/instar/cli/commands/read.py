@@ -34,7 +34,7 @@ def read(session: Session, target: Place, *, limit: int, before: str, after: str
         session.seek("room", name)
     operation, member = _OPERATIONS[kind]
     page = session.invoke(operation, limit=limit, before=before, after=after, **{member: name})
-    return Answer(page, messages.lines(page["messages"]), rows=page["messages"])
+    return Answer(page, list(messages.lines(page["messages"])) or ["Nothing was said yet."], rows=page["messages"])
 
 
 COMMAND = read

@@ -27,7 +27,9 @@ def list_(session: Session, *, limit: int, after: str) -> Answer:
     """List the rooms that you may read."""
     page = session.invoke("rooms.list", limit=limit, after=after)
     heads = ("ROOM", "NAME", "MEMBERS", "MESSAGES", "UNREAD", "LAST MESSAGE")
-    return Answer(page, table(heads, map(_row, page["rooms"])), rows=page["rooms"])
+    return Answer(
+        page, table(heads, map(_row, page["rooms"]), empty="There is no room that you may read."), rows=page["rooms"]
+    )
 
 
 @command("instar rooms show general")

@@ -23,7 +23,11 @@ STATES = ("admitted", "leased", "streaming", "waiting", "done", "failed", "cance
 def list_(session: Session, *, agent: str, state: str | None, limit: int) -> Answer:
     """List runs, newest first."""
     found = session.invoke("runs.list", agent_id=agent, state=state, limit=limit)
-    return Answer(found, table(("RUN", "AGENT", "ROOM", "STATE", "BEGAN"), map(_row, found["runs"])), found["runs"])
+    return Answer(
+        found,
+        table(("RUN", "AGENT", "ROOM", "STATE", "BEGAN"), map(_row, found["runs"]), empty="There is no such run."),
+        found["runs"],
+    )
 
 
 @command("instar runs show latest")

@@ -3,7 +3,7 @@
 from instar.cli.command import command
 from instar.cli.outputs import Answer
 from instar.cli.session import Session
-from instar.cli.texts import table
+from instar.cli.texts import plain, table
 
 
 @command("instar status")
@@ -11,11 +11,7 @@ def status(session: Session) -> Answer:
     """Show the hub's vital signs."""
     found = session.invoke("hub.status")
     document = {**found, "url": session.access.url}
-    return Answer(document, table(("VITAL SIGN", "VALUE"), [(name, _plain(value)) for name, value in document.items()]))
-
-
-def _plain(value: object) -> object:
-    return ", ".join(map(str, value)) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return Answer(document, table(("VITAL SIGN", "VALUE"), [(name, plain(value)) for name, value in document.items()]))
 
 
 COMMAND = status

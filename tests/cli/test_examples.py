@@ -1,0 +1,124 @@
+"""Every example of every help text, run as it stands by a shell against a real hub."""
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from instar.cli.main import main
+
+from .conftest import BIN, Hub, environment
+from .test_tree import TREE
+
+
+@pytest.fixture
+def examples_of(capsys: pytest.CaptureFixture[str]) -> Callable[[str], list[str]]:
+    """The example block of a command's help, as a person sees it."""
+
+    def extract(path: str) -> list[str]:
+        assert main([*path.split(), "--help"]) == 0
+        block = re.match(r"Example:\n((?:  .+\n)+)\n", capsys.readouterr().out)
+        assert block is not None
+        return [line.strip() for line in block[1].splitlines()]
+
+    return extract
+
+
+def with_beta(hub: Hub) -> None:
+    hub.ensure("agents.register", requested_agent_id="beta")
+
+
+def with_room(hub: Hub) -> None:
+    hub.ensure("rooms.create", id="review", members=["guide"])
+
+
+def with_key(hub: Hub) -> None:
+    living = [key for key in hub.client.invoke("keys.list")["keys"] if not key.get("revoked_at")]
+    if not any(key["name"] == "ci" for key in living):
+        hub.client.invoke("keys.create", {"name": "ci", "scopes": ["write"]})
+
+
+def with_message(hub: Hub) -> None:
+    send(hub, "Good morning")
+
+
+def with_run(hub: Hub) -> None:
+    send(hub, "@guide /slow 30")
+    while not hub.client.invoke("runs.list", {"state": "streaming"})["runs"]:
+        hub.client.invoke("events.read", {"after": "0", "limit": 1})
+
+
+def send(hub: Hub, text: str) -> None:
+    target = {"kind": "room", "room_id": "general"}
+    hub.client.invoke("messages.send", {"target": target, "parts": [{"kind": "text", "text": text}]})
+
+
+NEEDS: dict[str, Callable[[Hub], None]] = {
+    "inbox": with_beta,
+    "agents": with_beta,
+    "rooms members": with_room,
+    "rooms remove": with_room,
+    "keys revoke": with_key,
+    "keys rotate": with_key,
+    "runs show": with_message,
+    "runs cancel": with_run,
+    "tail": with_message,
+}
+"""What must exist before the examples of a command (and of those below it) make sense."""
+
+NEVER_TWICE = {"rooms create"}
+"""Their examples work once for ever: they come before what else makes the same."""
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Path:
+    """A folder with the files that examples name."""
+    folder = tmp_path_factory.mktemp("desk")
+    (folder / "notes.txt").write_text("from a file")
+    (folder / "rooms.yaml").write_text("rooms:\n  - id: planned\n    members: [guide]\n")
+    return folder
+
+
+ORDERED = sorted(
+    (path for path in TREE if path not in ("bare", "start", "restore")), key=lambda p: p not in NEVER_TWICE
+)
+
+
+@pytest.mark.parametrize("path", [*ORDERED, "restore"])
+def test_examples(path: str, hub: Hub, desk: Path, examples_of: Callable[[str], list[str]]):
+    for example in examples_of(path):
+        for prefix, need in NEEDS.items():
+            if path == prefix or path.startswith(f"{prefix} "):
+                need(hub)
+        done = subprocess.run(
+            ["sh", "-c", example], cwd=desk, env=hub.environ, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, example) == (0, example), done.stderr + done.stdout
+        assert done.stdout.strip()
+        if "--json" in example.split():
+            for line in done.stdout.splitlines():
+                json.loads(line)
+    if path == "agents stop-all":
+        hub.client.invoke("agents.resume_all")
+
+
+def test_the_example_of_instar_alone(hub: Hub):
+    done = subprocess.run([str(BIN / "instar"), "--json"], env=hub.environ, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["url"] == hub.announcement["url"]
+
+
+def test_the_example_of_start(tmp_path: Path, examples_of: Callable[[str], list[str]]):
+    (example,) = examples_of("start")
+    argv = example.replace("instar", str(BIN / "instar"), 1).split()
+    with subprocess.Popen(argv, env=environment(tmp_path), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(5)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    assert lines[0].startswith("Instar runs at http://127.0.0.1:")
+    assert "/console/#code=" in lines[2]
+    assert not (tmp_path / "hub" / "hub-address").exists()
