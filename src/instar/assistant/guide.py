@@ -1,44 +1,15 @@
-"""What the first start declares, as data; the server carries it out once, and again only where something is missing."""
-
-from dataclasses import dataclass
+"""What the first start declares, as data; the server applies it: what was changed or removed since stays so."""
 
 from instar.wire.agents import Wake
-from instar.wire.rooms import Visibility, WritePolicy
+from instar.wire.rooms import ApplyAgent, ApplyRoom
 
 from .echo import NAME
 
-
-@dataclass(frozen=True, slots=True)
-class DeclaredAgent:
-    """An agent that the hub itself hosts."""
-
-    id: str
-    name: str
-    runtime: str
-    wake: Wake
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredRoom:
-    """A room to begin in."""
-
-    id: str
-    name: str
-    members: tuple[str, ...]
-    visibility: Visibility
-    write_policy: WritePolicy
-
-
-GUIDE = DeclaredAgent(id="guide", name="Guide", runtime=NAME, wake=Wake.ALL)
+GUIDE = ApplyAgent(id="guide", name="Guide", wake=Wake.ALL, runtime=NAME)
 """Wakes on every message of its rooms; which of them it answers is a rule of its own (`rules.heeds`)."""
 
-GENERAL = DeclaredRoom(
-    id="general",
-    name="General",
-    members=("guide", "operator"),
-    visibility=Visibility.PRIVATE,
-    write_policy=WritePolicy.MEMBERS,
-)
+GENERAL = ApplyRoom(id="general", name="General", members=[GUIDE.id, "operator"])
+"""The room to begin in, with the local operator."""
 
 AGENTS = (GUIDE,)
 ROOMS = (GENERAL,)

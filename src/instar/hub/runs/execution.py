@@ -1,13 +1,12 @@
 """One run under way: it listens to the runtime, signals what it hears, keeps the lease, and ends in one transaction."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import NamedTuple, TypeVar
+from collections.abc import AsyncGenerator
+from typing import NamedTuple
 
 import structlog
 from msgspec.structs import replace
 
-from instar.base.backoff import full_jitter
 from instar.base.clock import now
 from instar.base.errors import InstarError
 from instar.bus.fanout import Fanout
@@ -16,11 +15,11 @@ from instar.wire.limits import RUN_HEARTBEAT_S, RUN_PARTIAL_S, RUN_TEXT_MAX_CHAR
 from instar.wire.runs import DeltaSignal, RunSignal, RunUpdate, TextDelta, WaitingUpdate
 
 from .machine import Move
+from .patience import patiently
 from .records import LeaseLostError, RunRecord
 from .transitions import INTERRUPTED, Transitions, lease_end
 from .work import Runtime, Work
 
-T = TypeVar("T")
 _log = structlog.get_logger("instar.runs")
 
 
@@ -111,18 +110,18 @@ class Execution:
                 self.run = await self._transitions.fail(self.run, self._text(), INTERRUPTED, final=False)
                 raise
             reason = self._cancelled_for
-            self.run = await _persist(lambda: self._transitions.cancel(self.run, self._text(), reason))
+            self.run = await patiently(lambda: self._transitions.cancel(self.run, self._text(), reason))
             return
         self._is_ending = True
         if failure is None:
             failure = await self._finish()
         if failure is not None:
             error, is_final = failure
-            self.run = await _persist(lambda: self._transitions.fail(self.run, self._text(), error, final=is_final))
+            self.run = await patiently(lambda: self._transitions.fail(self.run, self._text(), error, final=is_final))
 
     async def _finish(self) -> Failure | None:
         try:
-            self.run = await _persist(lambda: self._transitions.finish(self.run, self._text(), self._name))
+            self.run = await patiently(lambda: self._transitions.finish(self.run, self._text(), self._name))
         except InstarError as error:
             return Failure(f"{error.code}: {error.message}", is_final=True)
         return None
@@ -200,7 +199,7 @@ class Execution:
                 continue
             self._is_dirty, silent_s = False, 0.0
             self.run = replace(self.run, partial=self._text(), lease_until=lease_end(now()))
-            await _persist(lambda: self._transitions.save(self.run))
+            await patiently(lambda: self._transitions.save(self.run))
 
     def _text(self) -> str:
         """What was said so far; folded, so that a long answer is joined once."""
@@ -211,21 +210,3 @@ class Execution:
     def _signal_state(self) -> None:
         run = self.run
         self._fanout.signal(run.room, RunSignal(run.id, run.agent_id, run.room, run.state))
-
-
-async def _persist(write: Callable[[], Awaitable[T]]) -> T:
-    """Write, again and again while the store says that it may help (a full disk, a full queue).
-
-    Raises:
-        InstarError: The write itself is refused.
-        LeaseLostError: The run is another's.
-    """
-    delays = full_jitter(0.2, 5.0)
-    while True:
-        try:
-            return await write()
-        except InstarError as error:
-            row = CODES.get(error.code)
-            if row is None or not row.retryable:
-                raise
-            await asyncio.sleep(next(delays))

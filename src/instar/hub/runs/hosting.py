@@ -33,7 +33,6 @@ class Hosting:
         self._is_open = False
         stage.registry.on_change(self._changed)
         stage.registry.on_removed(lambda agent_id: self._stop(agent_id, "the agent was removed"))
-        stage.directory.on_change(lambda room: self._ring(room.members))
         pump.apply_with("hub.stopped", self._stopped)
 
     async def open(self) -> None:
@@ -105,8 +104,3 @@ class Hosting:
         del event
         for agent_id in self._workers:
             self._cancel(agent_id, "all agents were stopped")
-
-    def _ring(self, members: Mapping[str, int]) -> None:
-        for agent_id in self._workers:
-            if agent_id in members:
-                self._stage.wakes.ring(agent_id)

@@ -1,19 +1,19 @@
 """Runs: the runner, the operations, and the runtimes that they are for, in one object."""
 
-from collections.abc import Callable
-
 from instar.base.tasks import TaskScope
 from instar.bus.fanout import Fanout, Pump
 from instar.hub.act import Bindings
 from instar.hub.agents.agents import Agents
+from instar.hub.delivery.delivery import Delivery
 from instar.hub.rooms.admission import Admission
 from instar.hub.rooms.directory import Directory
+from instar.hub.rooms.messages import Messages
 from instar.store.seam import Store
 from instar.wire.limits import RUN_BUDGET_S
 
 from .handlers import RunHandlers
 from .hosting import Hosting
-from .transitions import Speaker, Transitions
+from .transitions import Transitions
 from .wakes import Wakes
 from .work import Runtime
 from .worker import Stage
@@ -26,10 +26,8 @@ class Runs:
     """Hosted agents: what wakes them is run, once at a time in each room (law 6).
 
     Args:
-        wakes: The inboxes of hosted agents.
-        speaker: How an answer becomes a message (`Messages`).
+        messages: How an answer becomes a message.
         admission: The loop guard; each run asks it once, before it begins.
-        is_stopped: Whether all agents are stopped.
         scope: The parent of the workers and runs; closing it ends every run visibly.
         budget_s: The longest run.
     """
@@ -39,32 +37,33 @@ class Runs:
         store: Store,
         pump: Pump,
         fanout: Fanout,
-        wakes: Wakes,
-        speaker: Speaker,
-        agents: Agents,
+        delivery: Delivery,
+        messages: Messages,
         directory: Directory,
+        agents: Agents,
         admission: Admission,
         scope: TaskScope,
         *,
-        is_stopped: Callable[[], bool],
         budget_s: float = RUN_BUDGET_S,
     ) -> None:
         self._runtimes: dict[str, Runtime] = {}
+        wakes = Wakes(store, delivery.inboxes, delivery.desks, delivery.bell)
         stage = Stage(
             store=store,
             fanout=fanout,
             wakes=wakes,
-            transitions=Transitions(store, wakes, speaker, budget_s + ITEM_LEASE_SLACK_S),
+            transitions=Transitions(store, wakes, messages, budget_s + ITEM_LEASE_SLACK_S),
             registry=agents.registry,
             presence=agents.presence_board,
             directory=directory,
             admission=admission,
             scope=scope,
-            is_stopped=is_stopped,
+            is_stopped=lambda: delivery.switch.is_stopped,
             budget_s=budget_s,
         )
-        self.hosting = Hosting(store, pump, stage, self._runtimes)
-        self._handlers = RunHandlers(store, directory, self.hosting)
+        self._hosting = Hosting(store, pump, stage, self._runtimes)
+        self._handlers = RunHandlers(store, directory, self._hosting)
+        delivery.switch.open_runs = self.open_runs
 
     def serve(self, name: str, runtime: Runtime) -> None:
         """Host the agents whose `runtime` is `name`; called before `open`."""
@@ -72,11 +71,11 @@ class Runs:
 
     async def open(self) -> None:
         """Recover from an earlier process, then begin to run what wakes hosted agents."""
-        await self.hosting.open()
+        await self._hosting.open()
 
     def open_runs(self) -> int:
         """Return how many runs are under way."""
-        return self.hosting.open_runs()
+        return self._hosting.open_runs()
 
     def bindings(self) -> Bindings:
         """Return the operations of runs."""

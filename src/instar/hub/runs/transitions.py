@@ -1,15 +1,15 @@
 """The transactions of a run: each changes its row, says so in its room, and settles its inbox item, all or nothing."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
 
 from instar.base.clock import MICROS_PER_S, Micros, now
 from instar.base.ids import new_id
+from instar.hub.rooms.messages import Messages
 from instar.store.seam import Draft, Store, Transaction
-from instar.wire.events import Event, RoomKey
+from instar.wire.events import Event
 from instar.wire.limits import REASON_MAX_CHARS, RUN_ATTEMPTS_MAX, RUN_LEASE_S
 from instar.wire.messages import Part, PartKind
 from instar.wire.runs import RunState
@@ -22,40 +22,20 @@ from .wakes import Wakes
 INTERRUPTED = "the hub stopped while this run was under way"
 
 
-class Speaker(Protocol):
-    """Appends an agent's message inside a transaction (`hub.rooms.Messages`)."""
-
-    async def append_as(
-        self,
-        tx: Transaction,
-        agent_id: str,
-        room_key: RoomKey,
-        parts: Sequence[Part],
-        *,
-        message_id: str,
-        cause: str = "",
-        reply_to: str = "",
-        run: str = "",
-        name: str = "",
-    ) -> Event:
-        """Append the message and return its event; see `Messages.append_as`."""
-        ...
-
-
 class Transitions:
     """Moves runs in the store. Every write but the first checks the fence, and raises `LeaseLostError` without it.
 
     Args:
         store: Where runs are.
         wakes: The inboxes that they come from.
-        speaker: How an answer becomes a message.
+        messages: How an answer becomes a message.
         lease_s: How long the inbox item of a run is nobody else's: longer than any run lives.
     """
 
-    def __init__(self, store: Store, wakes: Wakes, speaker: Speaker, lease_s: float) -> None:
+    def __init__(self, store: Store, wakes: Wakes, messages: Messages, lease_s: float) -> None:
         self._store = store
         self._wakes = wakes
-        self._speaker = speaker
+        self._messages = messages
         self._item_lease_us = int(lease_s * MICROS_PER_S)
 
     async def begin(self, agent_id: str, waking: Event) -> RunRecord | None:
@@ -108,7 +88,7 @@ class Transitions:
         async def finish(tx: Transaction) -> None:
             await records.write(tx, done, run.fence)
             if text.strip():
-                await self._speaker.append_as(
+                await self._messages.append_as(
                     tx,
                     run.agent_id,
                     run.room,

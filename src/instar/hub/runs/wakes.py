@@ -53,9 +53,10 @@ class Wakes:
             seqs = [item.seq for item in opened.desk.free(now())[:limit]]
         return await self._store.read(lambda reader: _events(reader, seqs)) if seqs else []
 
-    async def next_free_at(self, agent_id: str) -> Micros | None:
-        """Return when the next item that is leased or failed will be offered again; None: there is none."""
-        return (await self._desks.open(agent_id)).desk.next_free_at()
+    async def next_free_at(self, agent_id: str, after: Micros) -> Micros | None:
+        """Return when, later than `after`, the next leased or failed item is offered again; None: there is none."""
+        items = (await self._desks.open(agent_id)).desk.items.values()
+        return min((item.until for item in items if not item.is_free(after)), default=None)
 
     async def lease(self, agent_id: str, seq: int, lease: str, until: Micros, within: Within[T]) -> T | None:
         """Lease one item and return what `within` does; None, and nothing done: it is settled, or another's."""

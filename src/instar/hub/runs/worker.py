@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
+import structlog
 
-from instar.base.clock import MICROS_PER_S, now
+from instar.base.clock import MICROS_PER_S, Micros, now
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
 from instar.bus.fanout import Fanout
@@ -24,11 +25,16 @@ from instar.wire.limits import INBOX_PAGE_MAX, RUN_ROOMS_MAX
 from instar.wire.messages import Actor, Message
 
 from .execution import Execution
+from .patience import patiently
 from .records import RunRecord
 from .transitions import Transitions
 from .wakes import Wakes
 from .work import Runtime, Work
 
+PAUSE_S = 1.0
+"""How long a worker leaves a room, or its inbox, alone after the store has failed it."""
+
+_log = structlog.get_logger("instar.runs")
 _message = msgspec.json.Decoder(Message).decode
 
 
@@ -61,19 +67,22 @@ class Worker:
         self._is_retired = False
 
     async def serve(self) -> None:
-        """Run what wakes the agent, until cancelled or retired."""
-        wakes = self._stage.wakes
+        """Run what wakes the agent, until cancelled or retired. A store that refuses delays it, no more."""
         while not self._is_retired:
-            with wakes.waiting(self.agent_id) as rung:
-                if self._may_run() and await self._start_what_can():
-                    continue
-                await self._rest(rung)
+            with self._stage.wakes.waiting(self.agent_id) as rung:
+                looked_at = now()
+                try:
+                    if not self._may_run() or not await self._start_what_can():
+                        await self._rest(rung, looked_at)
+                except InstarError as error:
+                    _log.warning("inbox not readable", agent=self.agent_id, error=error.message)
+                    await asyncio.sleep(PAUSE_S)
 
-    async def _rest(self, rung: asyncio.Event) -> None:
-        """Wait until something may have changed, or a failed item is offered again."""
-        free_at = await self._stage.wakes.next_free_at(self.agent_id) if self._may_run() else None
+    async def _rest(self, rung: asyncio.Event, looked_at: Micros) -> None:
+        """Wait until something may have changed, or an item is offered again that was not when we looked."""
+        free_at = await self._stage.wakes.next_free_at(self.agent_id, looked_at) if self._may_run() else None
         try:
-            async with asyncio.timeout(None if free_at is None else max(0.05, (free_at - now()) / MICROS_PER_S)):
+            async with asyncio.timeout(None if free_at is None else max(0.0, (free_at - now()) / MICROS_PER_S)):
                 await rung.wait()
         except TimeoutError:
             return
@@ -98,21 +107,27 @@ class Worker:
                 self._rooms[event.room] = stage.scope.start(name, self._run(agent, event))
         if unheeded:
             await stage.transitions.skip(self.agent_id, unheeded)
-        return len(unheeded) == INBOX_PAGE_MAX
+        return bool(unheeded)
 
     def _is_heeded(self, agent: AgentState, event: Event) -> bool:
         """Whether an event is worth a run: it was not erased, the agent is still there, and the runtime wants it."""
         room = self._stage.directory.get(event.room)
         if event.redacted or room is None or room.is_removed or not room.has_member(self.agent_id):
             return False
-        return self._runtime.heeds(agent.fqid, _message(event.payload))
+        try:
+            return self._runtime.heeds(agent.fqid, _message(event.payload))
+        except Exception:  # noqa: BLE001 - a runtime is foreign code; the run that follows shows what is wrong with it
+            _log.exception("runtime failed to judge a message", agent=self.agent_id, seq=event.seq)
+            return True
 
     async def _run(self, agent: AgentState, event: Event) -> None:
         try:
-            if len(self._rooms) == 1:
-                self._stage.presence.say(self.agent_id, Activity.BUSY, f"answering in {event.room}")
             if (run := await self._admit(agent, event)) is not None:
+                self._stage.presence.say(self.agent_id, Activity.BUSY, f"answering in {event.room}")
                 await self._execute(agent, event, run)
+        except InstarError as error:
+            _log.error("run not recorded", agent=self.agent_id, seq=event.seq, error=error.message)
+            await asyncio.sleep(PAUSE_S)
         finally:
             del self._rooms[event.room]
             if not self._rooms:
@@ -130,9 +145,10 @@ class Worker:
             stage.admission.admit(actor, True, room, event.id)
         except InstarError as error:
             if error.code != "paused":
-                await stage.transitions.put_off(self.agent_id, event.seq, f"{error.code}: {error.message}")
+                reason = f"{error.code}: {error.message}"
+                await patiently(lambda: stage.transitions.put_off(self.agent_id, event.seq, reason))
             return None
-        return await stage.transitions.begin(self.agent_id, event)
+        return await patiently(lambda: stage.transitions.begin(self.agent_id, event))
 
     async def _execute(self, agent: AgentState, event: Event, run: RunRecord) -> None:
         work = Work(
