@@ -5,8 +5,10 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+import structlog.testing
 
 from instar.base.errors import InstarError
+from instar.server.streams import Streams
 from instar.wire.http import Request, Response, StreamResponse
 from instar.wire.sse import EventStream, sse_event
 
@@ -221,3 +223,51 @@ async def test_a_client_that_leaves_mid_body_is_counted() -> None:
         await raw.close()
         await until(lambda: not hub.server._state.tasks)
         assert hub.carrier.peer_losses.value == 1
+
+
+async def test_the_body_limit_holds_while_it_streams(prefer_fast: bool) -> None:
+    async with running(StubDoor(echo), prefer_fast=prefer_fast) as hub:
+        for size, status in ((999, 200), (1_000, 413)):
+            async with await hub.connect() as raw:
+                raw.send(b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+                await until(lambda: bool(hub.server._state.tasks))
+                raw.send(b"%x\r\n" % size + b"x" * size + b"\r\n0\r\n\r\n")
+                assert (await raw.answer()).status == status
+
+
+async def test_a_refused_body_is_thrown_away_up_to_a_limit(prefer_fast: bool) -> None:
+    async with running(StubDoor(echo), prefer_fast=prefer_fast) as hub, await hub.connect() as raw:
+        raw.send(b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n")
+        assert (await raw.answer()).status == 413
+        try:
+            for _ in range(100):
+                raw.send(b"x" * 1_000_000)
+                await raw.writer.drain()
+            pytest.fail("the hub took everything")
+        except ConnectionError:
+            pass
+        await until(lambda: not hub.server._state.connections)
+
+
+async def test_an_access_log_is_asked_for() -> None:
+    with structlog.testing.capture_logs() as lines:
+        async with running(StubDoor(echo)) as hub:
+            await hub.get("/seen")
+            await hub.get("/fault")
+        async with running(StubDoor(echo), access_log=True) as hub:
+            await hub.get("/seen")
+    requests = [(line["path"], line["status"]) for line in lines if line["event"] == "request"]
+    assert requests == [("/fault", 500), ("/seen", 200)]
+
+
+async def test_streams_beyond_the_limit_are_refused_and_their_chunks_closed() -> None:
+    stream = EventStream()
+
+    async def door(request: Request) -> StreamResponse:
+        return StreamResponse(200, stream, "text/event-stream")
+
+    async with running(StubDoor(door), streams=Streams(limit=0)) as hub:
+        answer = await hub.get("/")
+        assert answer.status == 503
+        assert json.loads(answer.body)["code"] == "too_many_streams"
+        assert stream.buffered_bytes() == 0

@@ -204,3 +204,40 @@ async def test_a_stopping_hub_closes_sockets_with_1012() -> None:
         assert frame[1][:2] == struct.pack("!H", 1_012)
         socket.send(CLOSE, frame[1][:2])
         assert await hub.server.drain(1.0)
+
+
+async def test_a_door_that_answers_nonsense_is_a_logged_fault() -> None:
+    async with running(Moody(Upgrade(refusal=Response(1, b"")))) as hub, await hub.connect() as raw:
+        with pytest.raises(asyncio.IncompleteReadError):
+            await raw.shake_hands("/echo", "localhost")
+        assert b'instar_faults_total{part="websocket"} 1.0' in hub.carrier.metrics.render()
+
+
+async def test_a_client_that_leaves_during_the_handshake_stops_it() -> None:
+    asked, cancelled = asyncio.Event(), asyncio.Event()
+
+    class Slow(StubDoor):
+        async def upgrade(self, request: Request) -> Upgrade | None:
+            asked.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+
+    async with running(Slow()) as hub:
+        raw = await hub.connect()
+        waiting = asyncio.ensure_future(raw.shake_hands("/echo", "localhost"))
+        await asked.wait()
+        raw.writer.transport.abort()
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await waiting
+        await cancelled.wait()
+        await raw.close()
+
+
+async def test_the_heartbeat_starts_and_stops() -> None:
+    heart = Heartbeat(tick_s=0.001)
+    heart.start()
+    await until(lambda: heart._tick > 2)
+    heart.stop()
+    heart.stop()

@@ -108,6 +108,7 @@ class FastProtocol(Paced, HttpToolsProtocol):
         """Count what came."""
         self.pace.received += len(body)
         HttpToolsProtocol.on_body(self, body)
+        self.bound_discard()
 
     def on_message_complete(self) -> None:
         """The request is complete."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
@@ -65,10 +66,14 @@ class Carrier:
         self.refused_connections = self.metrics.counter("instar_refused_connections_total")
         self.peer_losses = self.metrics.counter("instar_peer_losses_total")
         self.max_connections = 0
-        """Most open connections, 0 = unlimited; `lifecycle` sets it from the limit of file descriptors."""
+        """Most open connections, 0 = unlimited; `lifecycle.serve` sets it from the limit of open files."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request (ASGI 3). Never raises but for cancellation."""
+        """Serve one HTTP request (ASGI 3). Cancelled, it ends without an answer: the hub drops what it waited for."""
+        with suppress(asyncio.CancelledError):
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         headers = _headers(scope["headers"])
         rid = request_id(headers)

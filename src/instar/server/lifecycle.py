@@ -26,7 +26,7 @@ from instar.wire.limits import (
 from .guard import Listening
 from .http import Carrier
 from .protocol import http_protocol
-from .sockets import Bound, unusable
+from .sockets import Bound, raise_file_limit, unusable
 from .websocket import Link
 
 T = TypeVar("T")
@@ -175,6 +175,7 @@ async def serve(
     at any time, so the second signal may cut all of this short.
     """
     signals = signals or Signals()
+    carrier.max_connections = carrier.max_connections or raise_file_limit()
     server = Server(carrier, bound, prefer_fast=prefer_fast)
     await server.start()
     signals.install()

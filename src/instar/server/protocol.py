@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from instar.base.errors import InstarError
+from instar.wire.limits import DISCARD_MAX_BYTES
 from instar.wire.problem import error_response
 
 from .guard import request_id
@@ -93,6 +94,12 @@ class Paced:
         else:
             transport.close()
 
+    def bound_discard(self) -> None:
+        """Cut a client that goes on sending a body which was answered without being read."""
+        cycle: Any = self.cycle
+        if self.pace.received > DISCARD_MAX_BYTES and cycle is not None and cycle.response_complete:
+            self.transport.abort()
+
     def upgrade(self, leftover: bytes) -> None:
         """Hand the connection to a `Link`."""
         self.leave()
@@ -139,6 +146,7 @@ class PlainProtocol(Paced, H11Protocol):
         if phase is not self.pace.phase:
             self.pace.enter(phase, self.loop.time())
         self.pace.received += len(data)
+        self.bound_discard()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own text is not ours
         """Answer bytes that are no request."""

@@ -101,13 +101,19 @@ class Link(asyncio.Protocol):
     # The handshake
 
     def start(self) -> None:
-        """Ask the doors; reading waits until they have answered."""
-        self._transport.pause_reading()
+        """Ask the doors; what comes before they have answered waits here, up to `SEND_HIGH_BYTES`."""
         self._task = asyncio.ensure_future(self._shake_hands())
 
     async def _shake_hands(self) -> None:
         scope = self._scope
         assert scope is not None
+        try:
+            await self._answer(scope)
+        except Exception:  # noqa: BLE001 - the last resort: nobody awaits this task
+            self._carrier.fault("websocket")
+            self.abort()
+
+    async def _answer(self, scope: Scope) -> None:
         handshake = _accept(scope)
         if isinstance(handshake, bytes):
             self._carrier.bad_requests.inc()
@@ -170,12 +176,20 @@ class Link(asyncio.Protocol):
         self._owes_pong = False
         frames = self._frames
         if frames is None:
+            self._keep_early(data)
             return
         frames.receive_data(data)
         if frames.writes:
             self._flush(frames)
         if frames.parser_exc is not None:
             self._end(frames.close_sent.code if frames.close_sent is not None else NO_CLOSE_FRAME)
+
+    def _keep_early(self, data: bytes) -> None:
+        """Keep what comes before the handshake is answered; drop what comes after the end."""
+        if not self._has_ended:
+            self._leftover += data
+            if len(self._leftover) > SEND_HIGH_BYTES:
+                self._transport.pause_reading()
 
     def eof_received(self) -> bool:
         """Close: a WebSocket has no use for half a connection."""

@@ -82,7 +82,10 @@ class Connection(Protocol):
 
 
 class SocketSession(Protocol):
-    """One WebSocket as its door sees it; every method is called on the event loop."""
+    """One WebSocket as its door sees it; every method is called on the event loop.
+
+    A session whose handshake fails after all is never `opened` and never called: claim nothing before `opened`.
+    """
 
     def opened(self, connection: Connection) -> None:
         """The handshake is done."""

@@ -169,6 +169,8 @@ BODY_TIMEOUT_S = 15.0
 """A request body must be complete within this time, plus a second for each `BODY_RATE_MIN_BYTES_PER_S`."""
 BODY_RATE_MIN_BYTES_PER_S = 16_384
 """Slowest upload that is waited for once `BODY_TIMEOUT_S` has passed."""
+DISCARD_MAX_BYTES = 8_388_608
+"""Of a body that is refused already, so much is read and thrown away; then the connection is cut."""
 WRITE_STALL_S = 15.0
 """An HTTP client that takes no byte of a waiting response for this long is cut."""
 IDLE_TIMEOUT_S = 75.0
