@@ -6,7 +6,7 @@ Every event carries the whole room, and raises the revision that guards appends 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from instar.base.clock import now
+from instar.base.clock import Micros, now
 from instar.base.errors import InstarError
 from instar.base.ids import new_id
 from instar.hub.act import Act
@@ -97,12 +97,13 @@ class Governing:
 
         async def work(tx: Transaction) -> Removed:
             room = await standing_room(tx, key, self._network)
-            await _append(tx, room, "room.removed", act.caller.principal.id)
+            at = now()
+            await _append(tx, room, "room.removed", act.caller.principal.id, at)
             await tx.execute(
                 "UPDATE rooms SET removed_at = ?3, revision = revision + 1 WHERE org = ?1 AND key = ?2",
                 HOME,
                 key,
-                now(),
+                at,
             )
             return Removed(True, "room", room_id)
 
@@ -150,7 +151,7 @@ async def create_room(
     at = now()
     room = RoomState(key, room_id, RoomKind.ROOM, network.id, at, rules)
     room.own = rules.with_members(sorted(members), 0)
-    event = await _append(tx, room, "room.created", actor)
+    event = await _append(tx, room, "room.created", actor, at)
     await tx.execute(
         INSERT_ROOM,
         HOME,
@@ -224,6 +225,7 @@ async def leave_rooms(tx: Transaction, network: Network, member: str, actor: str
     return left
 
 
-async def _append(tx: Transaction, room: RoomState, kind: str, actor: str) -> Event:
+async def _append(tx: Transaction, room: RoomState, kind: str, actor: str, at: Micros | None = None) -> Event:
+    """Append an event that carries the whole room, dated like the rows that are written beside it."""
     payload = ENCODER.encode(room_view(room))
-    return await append(tx, Draft(room.key, new_id("evt"), kind, payload, now(), actor))
+    return await append(tx, Draft(room.key, new_id("evt"), kind, payload, at or now(), actor))

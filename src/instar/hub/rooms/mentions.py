@@ -16,7 +16,7 @@ from instar.wire.names import Network, fqid, parse_member
 _CANDIDATE = re.compile(
     r"@molt://[^\s>]*"
     r"|<@(molt://[^\s>]+)>"
-    r"|(?<![A-Za-z0-9%+@/])(?<![A-Za-z0-9][._-])@([A-Za-z0-9][A-Za-z0-9._-]*(?::[A-Za-z0-9._:-]+|:)?)",
+    r"|(?<![A-Za-z0-9%+/])(?<![A-Za-z0-9][._-])@([A-Za-z0-9][A-Za-z0-9._-]*(?::[A-Za-z0-9._:-]+|:)?)",
 )
 _LONGEST = 300
 """Characters after which no mention can resolve: an FQID of two ids of 128 has 271."""

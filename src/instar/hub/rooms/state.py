@@ -23,7 +23,7 @@ class Rules:
     name: str
     visibility: Visibility = Visibility.PRIVATE
     write_policy: WritePolicy = WritePolicy.MEMBERS
-    members: Mapping[str, int] = _NOBODY
+    members: Mapping[str, int] = field(default_factory=lambda: _NOBODY)
     """Canonical member → the `seq` after which its inbox begins."""
     revision: int = 1
     removed_at: Micros | None = None

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from instar.base.clock import now
 from instar.base.errors import InstarError
@@ -78,7 +79,7 @@ class Uploads:
             )
 
         async with self._changing:
-            if not self._blobs.open(uploaded.blob).exists():
+            if await self._path(uploaded.blob) is None:
                 raise InstarError(
                     "service_unavailable", "the same file was erased while it was uploaded", hint="Upload it again."
                 )
@@ -92,8 +93,8 @@ class Uploads:
             InstarError: `not_found` when no message that the caller may read names it and it uploaded it not itself.
         """
         content = act.object.content if act.object else (await self._facts(act.params.blob))[0]
-        path = self._blobs.open(content.blob)
-        if not path.exists():
+        path = await self._path(content.blob)
+        if path is None:
             raise InstarError("data_corrupt", f"the bytes of {content.blob} are missing")
         return BlobFile.at(path, content)
 
@@ -118,6 +119,10 @@ class Uploads:
             async with self._changing:
                 if await self._store.read(lambda reader, digest=digest: _row_of(reader, digest)) is None:
                     await self._blobs.delete(digest)
+
+    async def _path(self, blob: str) -> Path | None:
+        path = self._blobs.open(blob)
+        return path if await asyncio.to_thread(path.is_file) else None
 
     def _check_type(self, media_type: str) -> None:
         patterns = self._policy.media_types

@@ -42,6 +42,7 @@ class SearchIndex:
         self._network_id = network_id
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="search")
         self._file: SearchFile | None = None
+        self._is_closed = False
         self._load = _Load()
         pump.watch(self._load.note)
         self.follower = Follower("search", store, pump, self._handle)
@@ -72,7 +73,10 @@ class SearchIndex:
             return []
 
     async def close(self) -> None:
-        """Close the file and end the thread."""
+        """Close the file and end the thread. Closing twice is no error."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         await self._run(self._close)
         self._thread.shutdown()
 
