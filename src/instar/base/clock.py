@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NewType
 
 Micros = NewType("Micros", int)
@@ -15,10 +16,16 @@ def now() -> Micros:
     return Micros(time.time_ns() // 1_000)
 
 
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    """Return the text of a whole second; most stamps of a moment share it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def to_rfc3339(at: Micros) -> str:
     """Return `at` as RFC 3339 in UTC with `Z` and, when there is one, a six-digit fraction."""
     seconds, fraction = divmod(at, MICROS_PER_S)
-    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    moment = _second(seconds)
     return f"{moment}.{fraction:06d}Z" if fraction else f"{moment}Z"
 
 

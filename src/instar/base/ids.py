@@ -5,6 +5,8 @@ import secrets
 import uuid
 
 SECRET_BYTES = 32
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+"""The UUID's variant bits (binary 10) put over a hex digit."""
 
 
 def new_id(prefix: str) -> str:
@@ -24,4 +26,6 @@ def secret_hash(secret: str) -> str:
 
 def derived_uuid(text: str) -> str:
     """Return the UUID-shaped first 16 bytes of SHA-256(text), version nibble 4 and variant bits 10."""
-    return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4))
+    digits = hashlib.sha256(text.encode()).hexdigest()
+    variant = _VARIANT[digits[16]]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
