@@ -143,14 +143,22 @@ def read_manifest(path: Path) -> Manifest:
 class Content:
     """A member's content, hashed as it is read."""
 
-    def __init__(self, content: IO[bytes]) -> None:
+    def __init__(self, path: Path, content: IO[bytes]) -> None:
+        self._path = path
         self._content = content
         self.digest = hashlib.sha256()
         self.size_bytes = 0
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` further bytes; none at the end."""
-        chunk = self._content.read(size)
+        """Return up to `size` further bytes; none at the end.
+
+        Raises:
+            InstarError: `data_corrupt`: the archive ends too soon.
+        """
+        try:
+            chunk = self._content.read(size)
+        except (tarfile.TarError, EOFError) as error:
+            raise _corrupt(self._path, f"it does not read to its end ({error})") from error
         self.digest.update(chunk)
         self.size_bytes += len(chunk)
         return chunk
@@ -173,7 +181,7 @@ def members_of(path: Path) -> Iterator[tuple[Member, Content]]:
                     raise _corrupt(path, f"{member.name} is not where the manifest says")
                 content = archive.extractfile(header)
                 assert content is not None
-                checked = Content(content)
+                checked = Content(path, content)
                 yield member, checked
                 if checked.size_bytes != member.size_bytes or checked.digest.hexdigest() != member.sha256:
                     raise _corrupt(path, f"{member.name} does not match its checksum")

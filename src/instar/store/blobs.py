@@ -5,15 +5,18 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import AsyncIterable, Collection
+from collections.abc import AsyncIterable, Callable, Collection
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ParamSpec, TypeVar
 
 import msgspec
 
 from instar.base.errors import InstarError
 
 from .files import open_private, storage_fault, sync
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 UNFINISHED = "unfinished"
 """Folder of uploads under way; what is found in it at start is rubbish of a crash."""
@@ -44,7 +47,7 @@ class Blobs:
         Raises:
             InstarError: `too_large`, `storage_full` or `internal_error`; nothing of the stream is left then.
         """
-        unfinished, file = await asyncio.to_thread(self._begin)
+        unfinished, file = await _on_disk(self._begin)
         digest, size_bytes = hashlib.sha256(), 0
         try:
             async for chunk in chunks:
@@ -52,11 +55,9 @@ class Blobs:
                 if size_bytes > max_bytes:
                     raise InstarError("too_large", f"the file is larger than {max_bytes} bytes")
                 digest.update(chunk)
-                await asyncio.to_thread(file.write, chunk)
+                await _on_disk(file.write, chunk)
             name = f"sha256-{digest.hexdigest()}"
-            await asyncio.to_thread(self._finish, unfinished, file, name)
-        except OSError as error:
-            raise storage_fault(error) from error
+            await _on_disk(self._finish, unfinished, file, name)
         finally:
             await asyncio.shield(asyncio.to_thread(_abandon, unfinished, file))
         return StoredBlob(name, size_bytes)
@@ -98,12 +99,9 @@ class Blobs:
 
     def _begin(self) -> tuple[Path, BinaryIO]:
         folder = self.folder / UNFINISHED
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path = folder / secrets.token_hex(16)
-            return path, open_private(path)
-        except OSError as error:
-            raise storage_fault(error) from error
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / secrets.token_hex(16)
+        return path, open_private(path)
 
     def _finish(self, unfinished: Path, file: BinaryIO, digest: str) -> None:
         file.flush()
@@ -126,6 +124,14 @@ class Blobs:
         for path in left:
             path.unlink()
         return len(left)
+
+
+async def _on_disk(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do file work in a thread. Only its own failures are the disk's: those of the stream stay what they are."""
+    try:
+        return await asyncio.to_thread(work, *args, **kwargs)
+    except OSError as error:
+        raise storage_fault(error) from error
 
 
 def _abandon(unfinished: Path, file: BinaryIO) -> None:

@@ -25,7 +25,7 @@ def backup_sqlite(data_dir: Path, folder: Path, name: str) -> BackupResult:
         InstarError: `unprocessable_entity` (the name is no plain file name), `conflict`, `storage_full`,
             `data_corrupt` or `internal_error`. Nothing is left then.
     """
-    if Path(name).name != name or name.startswith("."):
+    if not name or Path(name).name != name or name.startswith("."):
         raise InstarError("unprocessable_entity", f"{name!r} is no plain file name")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
