@@ -1,5 +1,6 @@
 """A hub without doors: real store, identity, rooms, agents and delivery."""
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -96,7 +97,12 @@ class Engine:
     """Everything below `hub.runs`, wired; `do` is an operation as `hub.operations` does it."""
 
     def __init__(
-        self, store: SqliteStore, data_dir: Path, auth: AuthPolicy, policy: DeliveryPolicy, clock: Callable[[], float] | None
+        self,
+        store: SqliteStore,
+        data_dir: Path,
+        auth: AuthPolicy,
+        policy: DeliveryPolicy,
+        clock: Callable[[], float] | None,
     ) -> None:
         self.store = store
         self.data_dir = data_dir
@@ -143,7 +149,7 @@ class Engine:
         registered = await self.agents.register(self.admin, wanted)
         return self.identity.authenticate(Credential(registered.agent_token))
 
-    async def do(self, caller: Caller, name: str, **params: Any) -> Any:
+    async def do(self, caller: Caller, name: str, /, **params: Any) -> Any:
         binding, operation = self.bindings[name], TABLE[name]
         decoded = msgspec.convert(params, operation.params)
         located = binding.locate(caller, decoded)
@@ -163,6 +169,14 @@ class Engine:
     def of(self, kind: str) -> list[Event]:
         return [event for event in self.events if event.type == kind]
 
+    async def until(self, is_so: Callable[[], Any]) -> None:
+        """Let the loop turn until something is so."""
+        for _ in range(1_000_000):
+            if is_so():
+                return
+            await asyncio.sleep(0)
+        raise AssertionError("it never came to be so")
+
     async def feed(self, caller: Caller, **more: Any) -> tuple[Any, FakeSocket]:
         socket = FakeSocket()
         return await self.delivery.open_feed(caller, socket, LINES, **more), socket
@@ -180,9 +194,7 @@ async def make_engine(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
             assert engine.crashes == []
         running.clear()
 
-    async def start(
-        auth: AuthPolicy | None = None, clock: Callable[[], float] | None = None, **policy: Any
-    ) -> Engine:
+    async def start(auth: AuthPolicy | None = None, clock: Callable[[], float] | None = None, **policy: Any) -> Engine:
         await stop()
         store = await open_store(tmp_path / "hub")
         engine = Engine(store, tmp_path / "hub", auth or AuthPolicy(), DeliveryPolicy(**policy), clock)

@@ -1,7 +1,5 @@
 """Feeds on a real hub; the interleavings of log and live are in `test_course`."""
 
-import asyncio
-
 import pytest
 
 from instar.base.errors import InstarError
@@ -9,20 +7,13 @@ from instar.hub.delivery.course import Phase
 from instar.hub.identity.policy import AuthPolicy
 from instar.wire import limits
 
-pytestmark = pytest.mark.asyncio
-
-
-async def live(feed):
-    while feed.phase is not Phase.LIVE:
-        await asyncio.sleep(0)
-
 
 async def test_a_feed_delivers_what_its_caller_may_read_and_nothing_else(engine):
     beta = await engine.agent("beta")
     await engine.room("review", "beta")
     await engine.room("secret")
     feed, socket = await engine.feed(beta, agent_id="beta")
-    await live(feed)
+    await engine.until(lambda: feed.phase is Phase.LIVE)
     await engine.say(engine.admin, "for beta")
     await engine.say(engine.admin, "for nobody", "secret")
     assert socket.texts == ["for beta"]
@@ -52,7 +43,7 @@ async def test_a_feed_resumes_after_a_cursor_across_a_restart(make_engine, form)
     engine = await make_engine()
     cursor = str(first.seq) if form == "seq" else first.event_id
     feed, socket = await engine.feed(engine.admin, cursor=cursor)
-    await live(feed)
+    await engine.until(lambda: feed.phase is Phase.LIVE)
     await engine.say(engine.admin, "three")
     assert socket.texts == ["two", "three"]
 
@@ -62,7 +53,7 @@ async def test_an_unknown_cursor_is_a_gap_and_the_feed_goes_on_at_the_head(engin
     await engine.room("review")
     await engine.say(engine.admin, "old")
     feed, socket = await engine.feed(engine.admin, cursor=cursor)
-    await live(feed)
+    await engine.until(lambda: feed.phase is Phase.LIVE)
     assert socket.gaps[0].requested_event_id == cursor
     assert socket.gaps[0].newest_seq == engine.pump.last_seq
     await engine.say(engine.admin, "new")
@@ -76,14 +67,14 @@ async def test_an_agent_that_was_away_gets_everything_at_its_first_attachment_an
     await engine.agent("beta")
     await engine.say(engine.admin, "while away")
     feed, socket = await engine.feed(engine.admin, agent_id="beta")
-    await live(feed)
+    await engine.until(lambda: feed.phase is Phase.LIVE)
     assert socket.texts == ["before registration", "while away"]
     engine.delivery.acknowledge(feed, "beta", socket.of("message.created")[0]["id"])
     await engine.delivery.acknowledgements.flush()
 
     engine = await make_engine()
     feed, socket = await engine.feed(engine.admin, agent_id="beta")
-    await live(feed)
+    await engine.until(lambda: feed.phase is Phase.LIVE)
     assert socket.texts == ["while away"]
     page = await engine.do(engine.admin, "inbox.read", agent_id="beta")
     assert [item.event.message["parts"][0]["text"] for item in page.items] == ["while away"]
@@ -94,7 +85,7 @@ async def test_a_new_agent_begins_at_the_head(engine):
     await engine.say(engine.admin, "old")
     beta = await engine.agent("beta")
     feed, socket = await engine.feed(beta, agent_id="beta")
-    await live(feed)
+    await engine.until(lambda: feed.phase is Phase.LIVE)
     assert socket.texts == []
     assert engine.agents.get("beta").cursor == engine.pump.last_seq
 
@@ -110,7 +101,7 @@ async def test_a_lagging_socket_is_fed_from_the_log_and_returns(engine):
     assert len(socket.texts) < 15
     socket.thaw()
     feed.writable()
-    await live(feed)
+    await engine.until(lambda: feed.phase is Phase.LIVE)
     await engine.say(engine.admin, "live")
     assert socket.texts == [text] * 15 + ["live"]
 
@@ -122,8 +113,7 @@ async def test_a_socket_that_takes_nothing_is_closed_with_its_cursor(engine, mon
     socket.frozen = True
     while feed.phase is Phase.LIVE:
         await engine.say(engine.admin, "x" * 200_000)
-    while socket.end is None:
-        await asyncio.sleep(0)
+    await engine.until(lambda: socket.end is not None)
     assert socket.end[0] == "lagging"
     assert socket.end[2] == str(socket.events[-1]["seq"])
     assert len(engine.delivery.feeds) == len(engine.fanout) == 0
@@ -181,15 +171,14 @@ async def test_a_dead_letter_is_not_sent_to_attachments_again(make_engine):
         await engine.say(engine.admin, text)
     for _ in range(2):
         feed, socket = await engine.feed(beta, agent_id="beta")
-        await live(feed)
+        await engine.until(lambda: len(engine.scope._tasks) == 1)
         assert socket.texts == ["@beta poison", "fine"]
         engine.delivery.failed("beta", "boom")
-        while engine.scope._tasks and len(engine.scope._tasks) > 1:
-            await asyncio.sleep(0)
+        await engine.until(lambda: len(engine.scope._tasks) <= 1)
         engine.delivery.close_feed(feed)
     assert [b'"error":"boom"' in event.payload for event in engine.of("agent.wake.failed")] == [True, True]
     feed, socket = await engine.feed(beta, agent_id="beta")
-    await live(feed)
+    await engine.until(lambda: feed.phase is Phase.LIVE)
     assert socket.texts == ["fine"]
 
 

@@ -4,8 +4,6 @@ import pytest
 
 from instar.base.errors import InstarError
 
-pytestmark = pytest.mark.asyncio
-
 
 def texts(inbox):
     return [item.event.message["parts"][0]["text"] for item in inbox.items]
@@ -33,7 +31,11 @@ async def test_an_agent_away_for_a_thousand_messages_gets_all_in_order_and_none_
     while (page := await engine.do(engine.admin, "inbox.read", agent_id="beta", limit=100)).items:
         got += texts(page)
         settled = await engine.do(
-            engine.admin, "inbox.ack", agent_id="beta", items=[item.seq for item in page.items], lease=page.items[0].lease
+            engine.admin,
+            "inbox.ack",
+            agent_id="beta",
+            items=[item.seq for item in page.items],
+            lease=page.items[0].lease,
         )
         assert settled.settled == len(page.items)
     assert got == [str(at) for at in range(1_000)]
@@ -86,8 +88,7 @@ async def test_own_messages_never_wake_and_a_long_poll_wakes_at_once(engine):
     await engine.room("review", "beta")
     await engine.say(beta, "mine")
     polling = asyncio.create_task(engine.do(beta, "inbox.read", agent_id="beta", wait=30))
-    while not engine.delivery.bell._by_room:
-        await asyncio.sleep(0)
+    await engine.until(lambda: engine.delivery.bell._by_room)
     await engine.say(engine.admin, "yours")
     assert texts(await polling) == ["yours"]
     assert engine.delivery.bell._by_room == {}
