@@ -229,6 +229,7 @@ export interface Change {
   "id": string;
   "action": string;
   "fields"?: string[];
+  "note"?: string;
 }
 
 /** What the console may do for this caller. */

@@ -1,4 +1,4 @@
 """Floor 3: what exists and what happens. One package a noun; each imports only those below it:
 
-identity < act < settings < rooms < agents < delivery < runs < operations
+act < identity < follower < settings < rooms < agents < delivery < runs < operations
 """

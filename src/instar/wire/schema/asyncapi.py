@@ -2,18 +2,33 @@
 
 from typing import Any
 
-from instar.wire.attach.frames import Frame
+from instar.wire.attach import frames as attach
 from instar.wire.events import EVENT_TYPES
 from instar.wire.native.frames import SUBPROTOCOL, ClientFrame, HubFrame
 
 from .components import REF, name_of, schemas
+
+ATTACH_FRAME = "AttachFrame"
+_OPS = (
+    attach.HELLO, attach.IDENTIFY, attach.READY, attach.EVENT, attach.ACK, attach.PING, attach.PONG, attach.ERROR,
+)  # fmt: skip
+
+
+def _attach_frame() -> dict[str, Any]:
+    """Return the schema of the one flat frame of attach.v1; the struct's own holds raw JSON, which has no schema."""
+    members: dict[str, Any] = {name: {} for name in attach.Frame.__struct_fields__}
+    members["op"] = {"enum": list(_OPS)}
+    members["version"] = {"const": attach.VERSION}
+    members["event"] = {"$ref": REF.format(name="EventView")}
+    members["agent"] = {"$ref": REF.format(name="Actor")}
+    return {"title": ATTACH_FRAME, "type": "object", "properties": members, "required": ["op"]}
 
 
 def asyncapi(version: str) -> dict[str, Any]:
     """Return the AsyncAPI document of this version of the hub."""
     channels = {
         "native": _channel(f"/v1/attach with subprotocol {SUBPROTOCOL}", _names(ClientFrame) + _names(HubFrame)),
-        "attach": _channel("/v1/attach (moltnet.attach.v1)", [Frame.__name__]),
+        "attach": _channel("/v1/attach (moltnet.attach.v1)", [ATTACH_FRAME]),
         "events": _channel("/v1/events/stream (server-sent events)", ["EventView"]),
     }
     return {
@@ -24,11 +39,11 @@ def asyncapi(version: str) -> dict[str, Any]:
         "operations": {
             "native.send": _operation("receive", "native", _names(ClientFrame)),
             "native.receive": _operation("send", "native", _names(HubFrame)),
-            "attach.send": _operation("receive", "attach", [Frame.__name__]),
-            "attach.receive": _operation("send", "attach", [Frame.__name__]),
+            "attach.send": _operation("receive", "attach", [ATTACH_FRAME]),
+            "attach.receive": _operation("send", "attach", [ATTACH_FRAME]),
             "events.receive": _operation("send", "events", ["EventView"]),
         },
-        "components": {"schemas": schemas()},
+        "components": {"schemas": {**schemas(), ATTACH_FRAME: _attach_frame()}},
         "x-instar-event-types": {name: kind._asdict() for name, kind in EVENT_TYPES.items()},
     }
 
