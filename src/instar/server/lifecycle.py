@@ -79,9 +79,10 @@ class Server:
         self._carrier.heartbeat.start()
         for bound, (host, port) in zip(*self._bound, strict=True):
             try:
-                self._servers.append(await loop.create_server(protocol, sock=bound, backlog=LISTEN_BACKLOG))
+                bound.listen(LISTEN_BACKLOG)
             except OSError as error:
                 raise unusable(f"{host}:{port}", port, error) from None
+            self._servers.append(await loop.create_server(protocol, sock=bound, backlog=LISTEN_BACKLOG))
 
     def _set_date(self, loop: asyncio.AbstractEventLoop) -> None:
         """Write the Date header once a second, for every response."""
