@@ -123,3 +123,23 @@ def test_recent_events_forget_the_oldest_half():
 @pytest.mark.parametrize(("cursor", "seq"), [("12", 12), ("evt_1", None), ("", None), ("٣", None), ("9" * 40, None)])
 def test_only_decimals_are_numbers(cursor, seq):
     assert seq_of(cursor) == seq
+
+
+async def test_what_could_not_be_written_is_kept_and_written_later(engine, monkeypatch):
+    beta = await engine.agent("beta")
+    await engine.room("review", "beta")
+    feed, _ = await engine.feed(beta, agent_id="beta")
+    sent = await engine.say(engine.admin, "hi @beta")
+    transact = engine.store.transact
+
+    async def full(work):
+        raise InstarError("storage_full", "the disk is full")
+
+    monkeypatch.setattr(engine.store, "transact", full, raising=False)
+    engine.delivery.acknowledge(feed, "beta", sent.event_id)
+    with pytest.raises(InstarError):
+        await engine.delivery.acknowledgements.flush()
+    assert engine.delivery.acknowledgements.unflushed("beta") == sent.seq
+    monkeypatch.setattr(engine.store, "transact", transact)
+    await engine.delivery.acknowledgements.flush()
+    assert notes(engine) == [("beta", sent.message_id, "mention")]
