@@ -6,7 +6,16 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import click
+import msgspec
+
 from instar import __version__
+from instar.cli.main import ROOT as COMMAND
+from instar.hub.identity import policy
+from instar.hub.settings import tree
+from instar.hub.settings.keys import ALIASES, KEYS, allowed, default_of, env_name
+from instar.hub.settings.tree import Settings
+from instar.server.metrics import METRICS
 from instar.wire import limits
 from instar.wire.codes import CODES
 from instar.wire.events import EVENT_TYPES
@@ -16,7 +25,7 @@ from instar.wire.schema.openapi import openapi
 from instar.wire.table import TABLE
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from typescript import typescript  # noqa: E402 - a sibling script
+from typescript import typescript
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = "docs/reference"
@@ -91,6 +100,48 @@ def operations_page() -> str:
     return page
 
 
+def attribute_docs(path: Path) -> dict[tuple[str, str], str]:
+    """Return (class, attribute) → the docstring that follows the attribute."""
+    found: dict[tuple[str, str], str] = {}
+    for node in ast.parse(path.read_text()).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for field, after in zip(node.body, node.body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(field.target, ast.Name):
+                found[node.name, field.target.id] = " ".join(ast.literal_eval(after.value).split())
+    return found
+
+
+def settings_page() -> str:
+    """Return the page of settings."""
+    docs = {**attribute_docs(Path(tree.__file__)), **attribute_docs(Path(policy.__file__))}
+    rows: list[list[str]] = []
+    for key in KEYS:
+        struct: type = Settings
+        *sections, name = key.split(".")
+        for section in sections:
+            struct = next(field.type for field in msgspec.structs.fields(struct) if field.name == section)
+        aliases = ", ".join(f"`{env_name(alias)}`" for alias, target in ALIASES.items() if target == key)
+        variable = f"`{env_name(key)}`" + (f", {aliases}" if aliases else "")
+        default = json.dumps(default_of(key))
+        rows.append([f"`{key}`", variable, f"`{default}`", allowed(key), docs.get((struct.__name__, name), "")])
+    return "# Settings\n\nFlag, then environment, then `instar.yaml`, then default.\n\n" + table(
+        ["key", "environment", "default", "allowed", "meaning"], rows
+    )
+
+
+def command_pages(command: click.Command, words: list[str]) -> str:
+    """Return the help of a command and of those below it."""
+    context = click.Context(command, info_name=" ".join(words), terminal_width=80, max_content_width=80)
+    text = f"\n## {' '.join(words)}\n\n```text\n{command.get_help(context)}\n```\n"
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None and not child.hidden:
+                text += command_pages(child, [*words, name])
+    return text
+
+
 def pages() -> dict[str, str]:
     """Return path in the project → content of every generated file."""
     errors = [
@@ -102,6 +153,7 @@ def pages() -> dict[str, str]:
         for limit in read_limits()
     ]
     events = [[f"`{name}`", f"`{kind.payload}`", kind.meaning] for name, kind in EVENT_TYPES.items()]
+    metrics = [[f"`{name}`", row.kind, ", ".join(row.labels), row.meaning] for name, row in METRICS.items()]
     documents = {
         "openapi.json": openapi(__version__),
         "asyncapi.json": asyncapi(__version__),
@@ -111,6 +163,9 @@ def pages() -> dict[str, str]:
         "operations.md": operations_page(),
         "errors.md": "# Error codes\n\n" + table(["code", "HTTP", "retry", "meaning", "next step"], errors),
         "limits.md": "# Limits\n\n" + table(["limit", "value", "unit", "of", "meaning"], bounds),
+        "settings.md": settings_page(),
+        "metrics.md": "# Metrics\n\n" + table(["name", "kind", "labels", "meaning"], metrics),
+        "cli.md": "# The command\n" + command_pages(COMMAND, ["instar"]),
         "events.md": "# Event types\n\n" + table(["type", "payload in", "meaning"], events),
         **{name: json.dumps(document, indent=1) + "\n" for name, document in documents.items()},
     }

@@ -60,4 +60,5 @@ def typescript() -> str:
         if operation.route is None or operation.route.body is Body.JSON
     )
     types = "\n".join(declaration(name, schema) for name, schema in schemas().items())
-    return f"{HEAD}\n{types}\n/** Operation name to its parameters and result. */\nexport interface Operations {{\n{rows}}}\n"
+    about = "/** Operation name to its parameters and result. */"
+    return f"{HEAD}\n{types}\n{about}\nexport interface Operations {{\n{rows}}}\n"
