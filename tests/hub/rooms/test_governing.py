@@ -138,3 +138,16 @@ async def test_changes_are_found_again_after_a_restart(bench: Bench, make: Any) 
             loaded.visibility, loaded.write_policy, loaded.created_at,
         )  # fmt: skip
     assert isinstance(NETWORK, Network)
+
+
+async def test_a_room_removed_meanwhile_is_not_found(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bench.room()
+    transact = bench.store.transact
+
+    async def late(work: Any) -> Any:
+        monkeypatch.setattr(bench.store, "transact", transact)
+        await bench.do(bench.admin, "rooms.remove", room_id="review")
+        return await transact(work)
+
+    monkeypatch.setattr(bench.store, "transact", late)
+    await refused("not_found", bench.do(bench.admin, "rooms.members", room_id="review", add=["gamma"]))

@@ -305,6 +305,35 @@ async def test_a_change_that_does_not_matter_is_decided_anew(bench: Bench, monke
     ]
 
 
+@pytest.mark.parametrize("target", [REVIEW, {"kind": "thread", "room_id": "review", "thread_id": "t"}])
+async def test_a_member_removed_before_a_message_with_more_than_text(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, target: dict[str, Any]
+) -> None:
+    await bench.room()
+    transact = bench.store.transact
+
+    async def late(work: Any) -> Any:
+        monkeypatch.setattr(bench.store, "transact", transact)
+        await bench.do(bench.admin, "rooms.members", room_id="review", remove=["alpha"])
+        return await transact(work)
+
+    monkeypatch.setattr(bench.store, "transact", late)
+    await refused("not_found", bench.say(bench.alpha, "", target, parts=[{"kind": "url", "url": "https://host/"}]))
+    assert not {"thread.created", "message.created"} & set(bench.types())
+
+
+async def test_a_direct_conversation_opened_meanwhile_by_others(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    transact = bench.store.transact
+
+    async def late(work: Any) -> Any:
+        monkeypatch.setattr(bench.store, "transact", transact)
+        await bench.say(bench.gamma, "first", {"kind": "dm", "dm_id": "d1", "participant_ids": ["beta"]})
+        return await transact(work)
+
+    monkeypatch.setattr(bench.store, "transact", late)
+    await refused("not_found", bench.say(bench.alpha, "x", {"kind": "dm", "dm_id": "d1", "participant_ids": ["beta"]}))
+
+
 async def test_a_room_that_never_rests_is_a_conflict(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     await bench.room()
 

@@ -6,7 +6,7 @@ import msgspec
 
 from instar.base.errors import InstarError
 from instar.hub.act import Act
-from instar.store.seam import HOME, Reader, Row, Store, Value
+from instar.store.seam import HOME, Reader, Row, Store
 from instar.wire.events import RoomKey
 from instar.wire.messages import Artifact, ArtifactPage, ArtifactQuery, Page, PageQuery
 from instar.wire.names import room_key
@@ -14,11 +14,9 @@ from instar.wire.rooms import RoomKind
 
 from .directory import Directory
 from .paging import check_cursors, limit_of, unknown_cursor
-from .placeholders import numbered
 from .state import RoomState
 
 _ARTIFACT = msgspec.json.Decoder(Artifact)
-_ROOMS_PER_QUERY = 500
 
 
 class Artifacts:
@@ -86,16 +84,13 @@ async def _place(reader: Reader, keys: Sequence[RoomKey], cursor: str) -> tuple[
 async def _rows(
     reader: Reader, keys: Sequence[RoomKey], edge: str, order: str, place: tuple[int, int], limit: int
 ) -> list[Row]:
-    """Read the next rows on one side of a place, from many rooms in a few queries."""
+    """Read the next rows on one side of a place: each room by its index, merged."""
+    sql = (
+        f"SELECT seq, part_index, id, body FROM artifacts WHERE org = ?1 AND room = ?5"  # noqa: S608
+        f" AND (seq, part_index) {edge} (?2, ?3) ORDER BY seq {order}, part_index {order} LIMIT ?4"
+    )
     found: list[Row] = []
-    for start in range(0, len(keys), _ROOMS_PER_QUERY):
-        some = keys[start : start + _ROOMS_PER_QUERY]
-        values: tuple[Value, ...] = (HOME, *place, limit, *some)
-        found += await reader.rows(
-            f"SELECT seq, part_index, id, body FROM artifacts WHERE org = ?1"  # noqa: S608
-            f" AND (seq, part_index) {edge} (?2, ?3) AND room IN ({numbered(len(some), 5)})"
-            f" ORDER BY seq {order}, part_index {order} LIMIT ?4",
-            *values,
-        )
+    for key in keys:
+        found += await reader.rows(sql, HOME, *place, limit, key)
     found.sort(key=lambda row: (row[0], row[1]), reverse=order == "DESC")
     return found[:limit]

@@ -60,8 +60,6 @@ class Exporting:
         seq, count, chain = 0, 0, ""
         while seq < last_seq:
             events = await self._store.read(lambda reader, seq=seq: _page(reader, key, seq, last_seq))
-            if not events:
-                break
             count += len(events)
             seq, chain = events[-1].seq, events[-1].chain.hex()
             yield b"".join(render(event, self._network.id) + b"\n" for event in events)

@@ -8,7 +8,7 @@ from instar.base.errors import InstarError
 from instar.hub.act import Act
 from instar.hub.identity.authority import Authority
 from instar.hub.identity.principals import Caller
-from instar.store.seam import Appended, AppendResult, Draft, Store, Transaction
+from instar.store.seam import Appended, AppendResult, Draft, Guard, Store, Transaction
 from instar.wire.events import Event, RoomKey
 from instar.wire.limits import GUARD_RETRIES
 from instar.wire.messages import (
@@ -50,11 +50,12 @@ class Intent:
     is_plain: bool
     admitted: Admitted
     actor: str
+    guards: tuple[Guard, ...]
+    """The rules that it was judged by, as they were then."""
 
     def draft(self) -> Draft:
-        """Return its event, guarded by the rules that it was judged by."""
-        guards = () if self.is_new and self.room.kind is RoomKind.DM else (self.room.guard,)
-        return message_draft(self.room, self.words, self.admitted, self.actor, guards)
+        """Return its event."""
+        return message_draft(self.room, self.words, self.admitted, self.actor, self.guards)
 
 
 class Messages:
@@ -148,7 +149,9 @@ class Messages:
         )
         if admitted is None:
             admitted = self._admission.admit(sender, sender.type != HUMAN, room, message.cause)
-        return Intent(room, is_new, words, is_plain, admitted, caller.principal.id)
+        # A direct conversation that is yet to be opened has no row to guard.
+        guards = () if is_new and room.kind is RoomKind.DM else (room.guard,)
+        return Intent(room, is_new, words, is_plain, admitted, caller.principal.id, guards)
 
     def _check_switches(self, message: SendMessage) -> None:
         if message.target.kind is TargetKind.DM and not self._authority.policy.direct_messages:
@@ -198,7 +201,7 @@ class Messages:
             await check_reply(tx, room, words.reply_to)
         opened = False
         if intent.is_new and room.kind is RoomKind.THREAD:
-            opened = await open_thread(tx, room, message.target, intent.actor, (room.guard,))
+            opened = await open_thread(tx, room, message.target, intent.actor, intent.guards)
         elif intent.is_new:
             opened = await open_dm(tx, room, intent.actor)
         draft = intent.draft()

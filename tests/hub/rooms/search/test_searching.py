@@ -2,10 +2,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from instar.hub.rooms.search import index as module
-from instar.hub.rooms.search.file import BrokenFileError, SearchFile
+from instar.hub.rooms.search.file import BrokenFileError, Entry, SearchFile, Wanted
 from tests.hub.rooms.conftest import Bench, refused
 
 
@@ -170,3 +171,32 @@ async def test_it_follows_by_itself(talk: Bench) -> None:
     assert [hit.message.id for hit in result.hits] == ["m9"]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_sqlite_names_the_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = SearchFile(tmp_path / "search.db")
+
+    def corrupt(*_: Any) -> Any:
+        raise apsw.CorruptError("malformed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(file, "_run", corrupt)
+        with pytest.raises(BrokenFileError):
+            file.index([], 1)
+        with pytest.raises(BrokenFileError):
+            file.search(Wanted("x", None, (), "", 0, 1))
+    file.close()
+
+
+async def test_an_erased_message_that_was_never_indexed(tmp_path: Path) -> None:
+    file = SearchFile(tmp_path / "search.db")
+    file.index([Entry(0, "m1", "room:a", "", ""), Entry(0, "m2", "room:a", "", "an edit without its message")], 5)
+    assert file.fact("indexed_seq") == 5
+    assert file.search(Wanted('"edit"', None, (), "", 0, 1)) == []
+    file.close()
+
+
+async def test_a_closed_index_is_opened_anew(talk: Bench) -> None:
+    await talk.rooms.search._run(talk.rooms.search._close)
+    assert (await talk.do(talk.admin, "messages.search", q="fox")).hits == []
+    assert await found(talk, "fox") == ["m1"]
