@@ -151,6 +151,7 @@ class World:
             self.store, self.pump, self.fanout, self.delivery, self.messages, self.directory, self.agents, self.guard,
             self.scope, budget_s=budget_s,
         )  # fmt: skip
+        self.stage = self.runs._hosting._stage
         self.puppet = Puppet()
         self.runs.serve(RUNTIME, self.puppet)
         await self.store.read(lambda reader: load(reader, self.directory, NETWORK))

@@ -32,7 +32,7 @@ class Failure(NamedTuple):
 
 
 class Execution:
-    """A run in the hands of this process. `perform` is its whole life; only `cancel` may be called beside it.
+    """A run in the hands of this process, made in the task that performs it. Other tasks may only stop and look.
 
     Args:
         run: The run, leased.
@@ -63,7 +63,7 @@ class Execution:
         self._is_dirty = False
         self._is_ending = False
         self._cancelled_for: str | None = None
-        self._task: asyncio.Task[object] | None = None
+        self._task = asyncio.current_task()
         self._ended = asyncio.Event()
 
     async def perform(self) -> None:
@@ -72,9 +72,6 @@ class Execution:
         Raises:
             CancelledError: The hub stops; the run has ended visibly and its item comes again.
         """
-        self._task = asyncio.current_task()
-        if self._task is not None and self._cancelled_for is not None:
-            self._task.cancel()
         self._signal_state()
         try:
             await self._live()
@@ -92,10 +89,9 @@ class Execution:
 
     def stop(self, reason: str) -> None:
         """Begin to cancel the run; one that is ending already ends as it does."""
-        if not self._is_ending and self._cancelled_for is None:
+        if self._task is not None and not self._is_ending and self._cancelled_for is None:
             self._cancelled_for = reason
-            if self._task is not None:
-                self._task.cancel()
+            self._task.cancel()
 
     def snapshot(self) -> RunRecord:
         """Return the run as far as it has come, with what it has said."""
@@ -110,6 +106,8 @@ class Execution:
                 self.run = await self._transitions.fail(self.run, self._text(), INTERRUPTED, final=False)
                 raise
             reason = self._cancelled_for
+            if self._task is not None:
+                self._task.uncancel()
             self.run = await patiently(lambda: self._transitions.cancel(self.run, self._text(), reason))
             return
         self._is_ending = True
@@ -199,7 +197,11 @@ class Execution:
                 continue
             self._is_dirty, silent_s = False, 0.0
             self.run = replace(self.run, partial=self._text(), lease_until=lease_end(now()))
-            await patiently(lambda: self._transitions.save(self.run))
+            try:
+                await patiently(lambda: self._transitions.save(self.run))
+            except InstarError as error:
+                # The end of the run is written or refused by itself; a lost partial text is no reason to end it.
+                _log.error("partial text not stored", run=self.run.id, error=error.message)
 
     def _text(self) -> str:
         """What was said so far; folded, so that a long answer is joined once."""
