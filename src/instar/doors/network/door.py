@@ -166,8 +166,7 @@ class NetworkDoor:
         return specials.file_reply(content, self._open_blob(content.blob), endpoint.path)
 
     async def _export(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401
-        end = await self._invoke(request, endpoint, params, caller)
-        return specials.export_reply(self._hub, caller, params, end, endpoint.path)
+        return specials.export_reply(await self._invoke(request, endpoint, params, caller), endpoint.path)
 
     # Documents
 

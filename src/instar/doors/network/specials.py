@@ -5,22 +5,14 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
-import msgspec
-
 from instar.base.errors import InstarError
-from instar.hub.operations.hub import Caller, Hub
-from instar.wire.delivery import EVENTS, EventPage, ReadEvents
 from instar.wire.http import Response, StreamResponse
-from instar.wire.limits import PAGE_MAX
 from instar.wire.messages import BlobContent
-from instar.wire.rooms import ExportEnd, ExportRoom
 
 CHUNK_BYTES = 262_144
 
 INLINE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
 """What a browser may show in place; everything else, SVG with its scripts included, is a download."""
-
-_encode = msgspec.json.Encoder().encode
 
 
 class OpenBlob(Protocol):
@@ -58,25 +50,18 @@ async def _chunks(path: Path) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def export_reply(hub: Hub, caller: Caller, wanted: ExportRoom, end: ExportEnd, route: str) -> StreamResponse:
-    """Return a conversation as NDJSON: its events up to where it stood when it was asked for, then `end`."""
-    return StreamResponse(200, _lines(hub, caller, wanted, end), "application/x-ndjson", (), route)
+class Exported(Protocol):
+    """The answer to an export, with its lines beside it that no encoder writes."""
+
+    @property
+    def lines(self) -> AsyncIterator[bytes]:
+        """The events up to where the conversation stood, then the true end."""
+        ...
 
 
-async def _lines(hub: Hub, caller: Caller, wanted: ExportRoom, end: ExportEnd) -> AsyncIterator[bytes]:
-    cursor = ""
-    while True:
-        query = ReadEvents(
-            after=cursor, limit=PAGE_MAX, room_id=wanted.room_id, thread_id=wanted.thread_id, dm_id=wanted.dm_id
-        )
-        page: EventPage = await hub.invoke(caller, EVENTS, query)
-        events = [event for event in page.events if event.seq <= end.last_seq]
-        if events:
-            yield b"".join(_encode(event) + b"\n" for event in events)
-        if not page.has_more or len(events) < len(page.events):
-            break
-        cursor = page.cursor
-    yield _encode(end) + b"\n"
+def export_reply(exported: Exported, route: str) -> StreamResponse:
+    """Return a conversation as NDJSON."""
+    return StreamResponse(200, exported.lines, "application/x-ndjson", (), route)
 
 
 def metrics_reply(render: Callable[[], bytes], is_allowed: bool, route: str) -> Response:
