@@ -1,8 +1,4 @@
-"""Appending within the writer's transaction: numbers, chains, guards and idempotency.
-
-Rows go in many to a statement. APSW gives the interpreter lock away at each statement and must win it back from the
-event loop, so the number of statements, not of rows, is what a busy loop slows down.
-"""
+"""Appending within the writer's transaction: numbers, chains, guards and idempotency."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -14,18 +10,13 @@ from instar.wire.events import Event, envelope_chain
 
 from .connections import Database, is_batch_fault
 from .heads import Head, Heads, Key
+from .statements import ROWS_PER_STATEMENT, many
 
 GUARDED_TABLES = {"rooms": "SELECT revision FROM rooms WHERE org = ?1 AND key = ?2"}
 """What a `Guard` may name: its table, and how the revision of a key is read."""
 
-ROWS_PER_STATEMENT = (64, 16, 4, 1)
-
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_INSERT = "INSERT INTO events (seq, prev, org, room, id, type, actor, created_at, payload, digest, chain, content)"
-_INSERTS = {
-    count: f"{_INSERT} VALUES {', '.join([_ROW] * count)} ON CONFLICT (org, id) DO NOTHING"
-    for count in ROWS_PER_STATEMENT
-}
+_COLUMNS = "seq, prev, org, room, id, type, actor, created_at, payload, digest, chain, content"
+_INSERTS = many(f"INSERT INTO events ({_COLUMNS})", 12, "ON CONFLICT (org, id) DO NOTHING")
 _UNDO = "DELETE FROM events WHERE seq BETWEEN ?1 AND ?2"
 _FIRST = f"SELECT {COLUMNS}, content FROM events WHERE org = ?1 AND id = ?2"  # noqa: S608
 _LAST_SEQ = "SELECT MAX((SELECT COALESCE(MAX(seq), 0) FROM events), (SELECT COALESCE(MAX(seq), 0) FROM heads))"

@@ -1,7 +1,7 @@
 """Connections with the settings that durability and memory ask for, and what SQLite's errors mean to a caller."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -60,10 +60,6 @@ class Database(Protocol):
 
     def execute(self, statements: str, bindings: Sequence[Value] = ()) -> Rows:
         """Run statements."""
-        ...
-
-    def executemany(self, statements: str, sequenceofbindings: Iterable[Sequence[Value]]) -> Rows:
-        """Run a statement once for each tuple of values."""
         ...
 
     def changes(self) -> int:

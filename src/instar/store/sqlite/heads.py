@@ -2,7 +2,10 @@
 
 from typing import NamedTuple
 
+from instar.store.seam import Value
+
 from .connections import Database
+from .statements import ROWS_PER_STATEMENT, many
 
 Key = tuple[str, str]
 """(org, room)"""
@@ -23,11 +26,12 @@ class Head(NamedTuple):
 NO_HEAD = Head(0, b"", 0, 0)
 
 _SELECT = "SELECT seq, chain, messages, last_message_at FROM heads WHERE org = ?1 AND room = ?2"
-_UPSERT = """
-    INSERT INTO heads (org, room, seq, chain, messages, last_message_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-    ON CONFLICT (org, room) DO UPDATE SET seq = excluded.seq, chain = excluded.chain,
-        messages = excluded.messages, last_message_at = excluded.last_message_at
-"""
+_UPSERTS = many(
+    "INSERT INTO heads (org, room, seq, chain, messages, last_message_at)",
+    6,
+    "ON CONFLICT (org, room) DO UPDATE SET seq = excluded.seq, chain = excluded.chain,"
+    " messages = excluded.messages, last_message_at = excluded.last_message_at",
+)
 
 
 class Heads:
@@ -48,7 +52,13 @@ class Heads:
 
     def change(self, changed: dict[Key, Head]) -> None:
         """Write changed heads within the open transaction."""
-        self._connection.executemany(_UPSERT, [(*key, *head) for key, head in changed.items()])
+        rows = [(*key, *head) for key, head in changed.items()]
+        at = 0
+        for count in ROWS_PER_STATEMENT:
+            while len(rows) - at >= count:
+                values: list[Value] = [value for row in rows[at : at + count] for value in row]
+                self._connection.execute(_UPSERTS[count], values)
+                at += count
         self._changed.update(changed)
 
     def mark(self) -> dict[Key, Head]:

@@ -24,6 +24,7 @@ from instar.wire.limits import (
 
 from .appender import Appender, Outcome
 from .connections import Database, fault_of
+from .courtesy import Courtesy
 from .transaction import SqliteTransaction, drive
 from .wal import WalKeeper
 
@@ -58,6 +59,7 @@ class Writer:
         self._loop = loop
         self._appender = Appender(connection)
         self._wal = WalKeeper(connection)
+        self._courtesy = Courtesy(loop)
         self._receive: Callable[[Committed], None] | None = None
         self._wake = threading.Condition(threading.Lock())
         self._queue: deque[_Item] = deque()
@@ -110,6 +112,7 @@ class Writer:
             if self._is_waiting:
                 self._is_waiting = False
                 self._wake.notify()
+        self._courtesy.begin()
 
     async def close(self) -> None:
         """Take no more work, finish what waits, checkpoint, and end the thread."""
@@ -175,12 +178,14 @@ class Writer:
         if events:
             self.committed_seq = events[-1].seq
         self._call(self._publish, events, answers)
+        self._courtesy.batch_ended()
         self._wal.after_commit(has_erased=has_erased)
 
     def _transact(self, batch: list[_Item]) -> tuple[list[_Answer], bool, tuple[Event, ...]]:
         answers: list[_Answer] = []
         appends: list[_Item] = []
         has_erased = False
+        self._courtesy.is_syncing = False
         self._connection.execute("BEGIN IMMEDIATE")
         for item in batch:
             if item.work is None:
@@ -190,6 +195,7 @@ class Writer:
             appends = []
             has_erased |= self._work(item, item.work, answers)
         self._append(appends, answers)
+        self._courtesy.is_syncing = True
         self._connection.execute("COMMIT")
         return answers, has_erased, self._appender.commit()
 
@@ -262,6 +268,7 @@ class Writer:
             if events and self._receive is not None:
                 self._receive(Committed(events))
         finally:
+            self._courtesy.end(len(answers))
             for future, result, error in answers:
                 if future.done():
                     continue
