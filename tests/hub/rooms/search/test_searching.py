@@ -200,3 +200,7 @@ async def test_a_closed_index_is_opened_anew(talk: Bench) -> None:
     await talk.rooms.search._run(talk.rooms.search._close)
     assert (await talk.do(talk.admin, "messages.search", q="fox")).hits == []
     assert await found(talk, "fox") == ["m1"]
+
+
+async def test_who_reads_no_room_finds_nothing(talk: Bench) -> None:
+    assert await found(talk, "quick", talk.anonymous) == []
