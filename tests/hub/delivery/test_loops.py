@@ -88,6 +88,16 @@ async def test_message_rates_of_agents_and_rooms(make_engine, clock):
         await engine.say(engine.admin, "two")
 
 
+async def test_answering_a_person_often_is_no_exchange_between_agents(make_engine, clock):
+    engine = await make_engine(clock=clock, pair_per_min=1)
+    beta = await engine.agent("beta")
+    await engine.room("review", "beta")
+    for turn in range(3):
+        sent = await engine.say(engine.admin, f"question {turn}")
+        await engine.say(beta, f"answer {turn}", cause=sent.event_id)
+    assert engine.of("loop.stopped") == []
+
+
 def loops(clock, **policy):
     return Loops(DeliveryPolicy(**policy), clock)
 

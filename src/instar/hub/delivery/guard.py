@@ -109,11 +109,11 @@ class LoopGuard:
             raise InstarError("rate_limited", what, retry_after_s=wait_s)
 
     def _cause(self, name: str, agent: AgentState | None, room: RoomKey, cause: str) -> tuple[Admitted, str]:
-        """Return what a message answers, and who said that."""
+        """Return what a message answers, and which agent said that."""
         if cause:
             answered = self._loops.named(room, cause)
             # A cause that is no longer remembered is an answer nevertheless.
-            return Admitted((answered.hops if answered else 0) + 1, cause), answered.sender if answered else ""
+            return Admitted((answered.hops if answered else 0) + 1, cause), answered.agent if answered else ""
         if agent is None:
             return SPONTANEOUS, ""
         leased_seq = self._leased.get(agent.id, {}).get(room, 0)
@@ -122,7 +122,7 @@ class LoopGuard:
         answered = self._loops.inherited(room, name, agent.cursor or 0, leased_seq)
         if answered is None:
             return SPONTANEOUS, ""
-        return Admitted(answered.hops + 1, answered.event_id), answered.sender
+        return Admitted(answered.hops + 1, answered.event_id), answered.agent
 
     def _check_loop(self, room: RoomKey, name: str, hops: int, cause_sender: str) -> None:
         verdict = self._loops.judge(room, name, hops, cause_sender)

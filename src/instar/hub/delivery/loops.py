@@ -21,6 +21,12 @@ class Utterance(NamedTuple):
     """FQID."""
     hops: int
     at_s: float
+    is_persons: bool = False
+
+    @property
+    def agent(self) -> str:
+        """The agent that said it; empty for a person: answering people is no exchange between two agents."""
+        return "" if self.is_persons else self.sender
 
 
 class Verdict(NamedTuple):
@@ -59,15 +65,18 @@ class Loops:
 
     def heard(self, room: RoomKey, seq: int, event_id: str, sender: str, hops: int) -> None:
         """Take note of an agent's message."""
+        self._remember(room, Utterance(seq, event_id, sender, hops, self._clock()))
+
+    def _remember(self, room: RoomKey, utterance: Utterance) -> None:
         talk = self._talks.get(room)
         if talk is None:
             talk = self._talks[room] = _Talk()
-        talk.recent.append(Utterance(seq, event_id, sender, hops, self._clock()))
+        talk.recent.append(utterance)
 
     def heard_person(self, room: RoomKey, seq: int, event_id: str, sender: str) -> None:
         """Take note of a person's message: it ends the room's cool-down and every chain in it."""
         self._talks.pop(room, None)
-        self.heard(room, seq, event_id, sender, 0)
+        self._remember(room, Utterance(seq, event_id, sender, 0, self._clock(), is_persons=True))
 
     def forget(self, room: RoomKey) -> None:
         """Forget a room that is no more."""
@@ -96,7 +105,7 @@ class Loops:
         return None
 
     def judge(self, room: RoomKey, sender: str, hops: int, cause_sender: str) -> Verdict:
-        """Judge a caused message of an agent."""
+        """Judge a caused message of an agent; `cause_sender` is the agent that it answers, empty for a person."""
         talk = self._talks.setdefault(room, _Talk())
         at_s = self._clock()
         if talk.cool_until_s > at_s:
