@@ -84,7 +84,7 @@ def tamper(data_dir: Path, sql: str) -> None:
 
 
 @pytest.mark.parametrize(("sql", "cause"), [
-    ("UPDATE events SET payload = X'7b7d' WHERE id = 'evt_3'", "payload"),
+    ("UPDATE events SET payload = X'7b7d' WHERE id = 'evt_3'", "digest"),
     ("UPDATE events SET actor = 'mallory' WHERE id = 'evt_3'", "does not follow"),
 ])  # fmt: skip
 def test_a_forged_log_is_found(data_dir: Path, capsys: pytest.CaptureFixture[str], sql: str, cause: str):

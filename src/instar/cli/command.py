@@ -100,7 +100,11 @@ class Group(_Exemplary, click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command where none is named."""
         own = {name for param in self.get_params(ctx) for name in param.opts}
-        if self._default and (not args or (args[0].startswith("-") and args[0] not in own)):
+        if (
+            self._default
+            and not ctx.resilient_parsing
+            and (not args or (args[0].startswith("-") and args[0] not in own))
+        ):
             args = [self._default, *args]
         return super().parse_args(ctx, args)
 

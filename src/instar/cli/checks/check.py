@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from instar.base.errors import InstarError
 from instar.cli.session import Session
 from instar.client.errors import HubError
 from instar.client.http import JsonObject
@@ -136,6 +137,8 @@ def examine(check: Check, scene: Scene, *, may_mend: bool) -> Finding:
                 return Finding(check, Status.MENDED, cause)
     except NotApplicableError as reason:
         return Finding(check, Status.SKIPPED, str(reason))
+    except InstarError as error:
+        cause = error.message
     except OSError as error:
         cause = f"it could not be checked: {error}"
     return Finding(check, Status.FOUND, cause)

@@ -1,10 +1,8 @@
 """Checks of the data directory: who may read it, whether this version knows its schema, whether its log holds."""
 
 import stat
-from hashlib import sha256
 from pathlib import Path
 
-from instar.base.errors import InstarError
 from instar.client.access import GRANT_FILE
 
 from .check import NotApplicableError, Scene
@@ -56,8 +54,6 @@ def schema(scene: Scene) -> str:
     try:
         steps = migrations.shipped()
         found = migrations.check(connection, steps)
-    except InstarError as error:
-        return error.message
     finally:
         connection.close()
     newest = steps[-1].version
@@ -65,7 +61,7 @@ def schema(scene: Scene) -> str:
 
 
 def chain(scene: Scene) -> str:
-    """Whether the last events are what was appended, in the order that was appended."""
+    """Whether the last events are what was appended, in the order that was appended; reading verifies payloads."""
     from instar.store.log import COLUMNS, event_of  # noqa: PLC0415 - the store, only for this check
     from instar.store.sqlite.connections import open_reader  # noqa: PLC0415
     from instar.wire.events import envelope_chain  # noqa: PLC0415
@@ -79,8 +75,6 @@ def chain(scene: Scene) -> str:
             fixed = (event.id, event.room, event.type, event.actor, event.created_at, event.digest)
             if event.chain != envelope_chain(before, *fixed):
                 return f"event {event.seq} does not follow from event {event.prev} of its room"
-            if not event.redacted and sha256(event.payload).digest() != event.digest:
-                return f"the payload of event {event.seq} is not what was appended"
     finally:
         connection.close()
     return ""

@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from instar.base.errors import InstarError
 from instar.wire.http import Response, StreamResponse
-from instar.wire.messages import BlobContent
 
 CHUNK_BYTES = 262_144
 
@@ -15,15 +14,36 @@ INLINE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", 
 """What a browser may show in place; everything else, SVG with its scripts included, is a download."""
 
 
-class OpenBlob(Protocol):
-    """Where the bytes of a stored file are."""
+class StoredFile(Protocol):
+    """The answer to a read of a file, with the place of its bytes beside it that no encoder writes."""
 
-    def __call__(self, digest: str) -> Path:
-        """Return the path of a file that is there."""
+    @property
+    def blob(self) -> str:
+        """Digest."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """Size."""
+        ...
+
+    @property
+    def media_type(self) -> str:
+        """What the uploader called it."""
+        ...
+
+    @property
+    def filename(self) -> str:
+        """How the uploader called it; may be empty."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """Where the bytes are."""
         ...
 
 
-def file_reply(content: BlobContent, path: Path, route: str) -> StreamResponse:
+def file_reply(content: StoredFile, route: str) -> StreamResponse:
     """Return a stored file. Its name and type are what the uploader said; the browser is told to believe neither."""
     is_shown = content.media_type in INLINE_TYPES
     kind = "inline" if is_shown else "attachment"
@@ -35,7 +55,7 @@ def file_reply(content: BlobContent, path: Path, route: str) -> StreamResponse:
         ("content-security-policy", "sandbox; default-src 'none'"),
     )
     media_type = content.media_type if is_shown else _plain(content.media_type)
-    return StreamResponse(200, _chunks(path), media_type, headers, route)
+    return StreamResponse(200, _chunks(content.path), media_type, headers, route)
 
 
 def _plain(media_type: str) -> str:
