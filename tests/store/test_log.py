@@ -32,6 +32,8 @@ def seqs(events):
         (1, 2, ["room:a"], [4, 7]),
         (0, 4, ["room:c", "room:a"], [1, 3, 4, 6]),
         (0, 4, ["room:none"], []),
+        (0, 12, ["room:a", "room:b", "room:c"], list(range(1, 13))),
+        (3, 2, ["room:c", "room:b", "room:none"], [5, 6]),
     ],
 )
 async def test_after(filled, after, limit, rooms, expected):
@@ -46,6 +48,8 @@ async def test_after(filled, after, limit, rooms, expected):
         (100, 3, ["room:a", "room:b"], "", [8, 10, 11]),
         (10, 2, ["room:a"], "message.created", [1, 4]),
         (1, 2, None, "", []),
+        (100, 3, ["room:b", "room:c", "room:a"], "reaction.added", [7, 8, 9]),
+        (100, 3, ["room:c", "room:a", "room:b"], "", [10, 11, 12]),
     ],
 )
 async def test_before(filled, before, limit, rooms, kind, expected):
@@ -83,3 +87,20 @@ async def test_a_damaged_payload_is_detected_and_named(filled):
         await filled.read(lambda reader: log.after(reader, 0, 100))
     assert caught.value.code == "data_corrupt"
     assert caught.value.detail == {"seq": 4}
+
+
+@pytest.mark.parametrize("limit", [1, 63, 64, 65, 200])
+async def test_pages_over_several_rooms_are_pages_of_the_log(store, draft, limit):
+    rooms = [f"room:{n}" for n in range(5)]
+    await store.append([draft(f"evt_{n}", rooms[n * n % 5]) for n in range(150)])
+    everything = await store.read(lambda reader: log.after(reader, 0, 1_000))
+    some = {"room:0", "room:4"}
+    of_some = [event for event in everything if event.room in some]
+    assert (
+        await store.read(lambda reader: log.after(reader, 20, limit, rooms=sorted(some)))
+        == [event for event in of_some if event.seq > 20][:limit]
+    )
+    assert (
+        await store.read(lambda reader: log.before(reader, 140, limit, rooms=sorted(some)))
+        == [event for event in of_some if event.seq < 140][-limit:]
+    )

@@ -12,6 +12,12 @@ from .seam import HOME, Reader, Row
 
 COLUMNS = "seq, prev, org, room, id, type, actor, created_at, payload, digest, chain, redacted"
 
+SEQ_MAX = 2**63 - 1
+
+_SEQS_PER_STATEMENT = 64
+_PLACES = ", ".join(f"?{place + 2}" for place in range(_SEQS_PER_STATEMENT))
+_BY_SEQ = f"SELECT {COLUMNS} FROM events WHERE org = ?1 AND seq IN ({_PLACES})"  # noqa: S608
+
 
 def event_of(row: Row) -> Event:
     """Return the event of a row with `COLUMNS`.
@@ -114,20 +120,45 @@ async def _page(
     kind: str,
     org: str,
 ) -> list[Row]:
-    """Read one keyset page. Several rooms are read each by its index and merged: no scan of what is not theirs."""
+    """Read one keyset page in the given order."""
     if rooms is not None and not rooms:
         return []
+    if rooms is not None and len(rooms) > 1:
+        return await _rows_of(reader, await _merge(reader, edge, order, seq, limit, rooms, kind, org), org)
     of_kind = " AND type = ?4" if kind else ""
-    tail = f"{of_kind} ORDER BY seq {order} LIMIT ?3"
     values = (org, seq, limit) + ((kind,) if kind else ())
-    if rooms is None:
-        return await reader.rows(f"SELECT {COLUMNS} FROM events WHERE org = ?1 AND {edge}{tail}", *values)  # noqa: S608
-    at = len(values) + 1
-    sql = f"SELECT {COLUMNS} FROM events WHERE org = ?1 AND {edge} AND room = ?{at}{tail}"  # noqa: S608
-    if len(rooms) == 1:
-        return await reader.rows(sql, *values, rooms[0])
-    found: list[Row] = []
+    of_room = f" AND room = ?{len(values) + 1}" if rooms else ""
+    sql = f"SELECT {COLUMNS} FROM events WHERE org = ?1 AND {edge}{of_kind}{of_room} ORDER BY seq {order} LIMIT ?3"  # noqa: S608
+    return await reader.rows(sql, *values, *(rooms or ()))
+
+
+async def _merge(
+    reader: Reader, edge: str, order: str, seq: int, limit: int, rooms: Sequence[str], kind: str, org: str
+) -> list[int]:
+    """Return the numbers of a page over several rooms.
+
+    Each room is asked by its index, for numbers only, and for none beyond the page that the rooms before it fill.
+    """
+    of_kind = " AND type = ?6" if kind else ""
+    within = "seq <= ?5" if order == "ASC" else "seq >= ?5"
+    sql = f"SELECT seq FROM events WHERE org = ?1 AND {edge} AND room = ?4 AND {within}{of_kind} ORDER BY seq {order} LIMIT ?3"  # noqa: S608, E501
+    bound = SEQ_MAX if order == "ASC" else 0
+    found: list[int] = []
     for room in rooms:
-        found.extend(await reader.rows(sql, *values, room))
-    found.sort(key=lambda row: row[0], reverse=order == "DESC")
-    return found[:limit]
+        rows = await reader.rows(sql, org, seq, limit, room, bound, *((kind,) if kind else ()))
+        found.extend(row[0] for row in rows)
+        found.sort(reverse=order == "DESC")
+        del found[limit:]
+        if len(found) == limit:
+            bound = found[-1]
+    return found
+
+
+async def _rows_of(reader: Reader, seqs: Sequence[int], org: str) -> list[Row]:
+    """Return the rows with these numbers in their order."""
+    rows: dict[int, Row] = {}
+    for at in range(0, len(seqs), _SEQS_PER_STATEMENT):
+        part = list(seqs[at : at + _SEQS_PER_STATEMENT])
+        part += part[-1:] * (_SEQS_PER_STATEMENT - len(part))  # repeats, so that there is only one statement
+        rows.update((row[0], row) for row in await reader.rows(_BY_SEQ, org, *part))
+    return [rows[seq] for seq in seqs]
