@@ -4,7 +4,7 @@ import pytest
 
 from instar.client.errors import HubError, UnreachableError
 from instar.client.http import Client
-from instar.client.stream import follow, lines
+from instar.client.stream import export, follow, lines
 
 from .conftest import Recorder
 
@@ -55,3 +55,19 @@ def test_a_broken_line(server: Recorder):
     server.then(body=b'{"a":1}\n{"a"')
     with pytest.raises(UnreachableError, match="inside a line"):
         list(lines(Client(server.url).open("GET", "/v1/export")))
+
+
+END = b'{"events":1,"last_seq":1,"chain":"00"}\n'
+
+
+def test_export(server: Recorder):
+    server.then(body=b'{"type":"room.created","seq":1}\n' + END)
+    assert [line.get("seq") for line in export(Client(server.url), room_id="general")] == [1, None]
+    assert server.asked[0][1] == "/v1/export?room_id=general"
+
+
+@pytest.mark.parametrize("body", [b'{"type":"room.created","seq":1}\n', END, b""])
+def test_an_export_that_is_not_whole(server: Recorder, body: bytes):
+    server.then(body=body)
+    with pytest.raises(UnreachableError):
+        list(export(Client(server.url), room_id="general"))

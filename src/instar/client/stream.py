@@ -73,6 +73,21 @@ def lines(answer: Answer) -> Iterator[JsonObject]:
                 yield json.loads(line)
 
 
+def export(client: Client, **conversation: str) -> Iterator[JsonObject]:
+    """Yield a conversation's events and then its `ExportEnd`; `conversation` is `room_id`, `thread_id` or `dm_id`.
+
+    Raises:
+        HubError: The hub's answer; `UnreachableError` when the export broke off before its end.
+    """
+    for count, line in enumerate(lines(client.ask("rooms.export", conversation))):
+        yield line
+        if "chain" in line and "type" not in line:
+            if line["events"] != count:
+                raise UnreachableError(f"the export names {line['events']} events, but {count} came")
+            return
+    raise UnreachableError("the export broke off before its end")
+
+
 def _events(answer: Answer, parser: Parser) -> Iterator[JsonObject]:
     while line := answer.line():
         if (event := parser.feed(line.decode(errors="replace").rstrip("\r\n"))) is not None:

@@ -13,7 +13,7 @@ from instar.cli.outputs import Answer, Stream
 from instar.cli.session import Session
 from instar.cli.targets import TARGET, Place, open_dm
 from instar.cli.texts import relative, table
-from instar.client.stream import lines
+from instar.client.stream import export as export_events
 
 VISIBILITIES = ("private", "public")
 WRITE_POLICIES = ("members", "registered_agents", "operators")
@@ -81,12 +81,12 @@ def export(session: Session, target: Place, *, to: Path | None) -> Answer | Stre
     kind, name = target.kind, session.seek(target.kind, target.id)
     if kind == "agent":
         kind, name = "dm", str(open_dm(session, name)["id"])
-    answer = session.client.ask("rooms.export", {f"{kind}_id": name})
+    events = export_events(session.client, **{f"{kind}_id": name})
     if to is None:
-        return Stream(lines(answer), _json_line)
+        return Stream(events, _json_line)
     last: dict[str, Any] = {}
     with to.open("x", encoding="utf-8") as file:
-        for last in lines(answer):
+        for last in events:
             file.write(_json_line(last) + "\n")
     return Answer({"path": str(to), **last}, [f"Exported to {to}."])
 
