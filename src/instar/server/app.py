@@ -210,7 +210,7 @@ class App:
             allowed_origins=self._settings.server.allowed_origins,
             trusted_proxies=self._settings.server.trusted_proxies,
         )
-        network_door = NetworkDoor(parts.hub, self._background, metrics=self.metrics.render, open_blob=parts.blobs.open)
+        network_door = NetworkDoor(parts.hub, self._background, metrics=self.metrics.render)
         carrier = Carrier(
             (Console(), network_door), guard,
             streams=self._streams, metrics=self.metrics, access_log=self._settings.server.access_log,

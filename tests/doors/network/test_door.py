@@ -32,6 +32,10 @@ BODY = b'{"target":{"kind":"room","room_id":"r"},"parts":[{"kind":"text","text":
 BLOB = "sha256-" + "a" * 64
 
 
+class StoredFile(BlobContent, frozen=True):
+    path: Path = Path()
+
+
 class Front:
     def __init__(self, door: NetworkDoor, hub: Hub) -> None:
         self.door = door
@@ -49,11 +53,10 @@ class Front:
 
 
 @pytest.fixture
-async def front(tmp_path: Path) -> AsyncIterator[Front]:
-    (tmp_path / BLOB).write_bytes(b"picture")
+async def front() -> AsyncIterator[Front]:
     tasks = TaskScope(lambda name, error: None)
     hub = Hub()
-    door = NetworkDoor(hub, tasks, metrics=lambda: b"instar_streams 0\n", open_blob=lambda digest: tmp_path / digest)  # type: ignore[arg-type]
+    door = NetworkDoor(hub, tasks, metrics=lambda: b"instar_streams 0\n")  # type: ignore[arg-type]
     yield Front(door, hub)
     await tasks.close()
 
@@ -216,9 +219,11 @@ async def test_a_session_lives_in_a_cookie(front: Front) -> None:
     ],
 )
 async def test_files_are_sent_for_what_they_are_safe_as(
-    front: Front, media_type: str, sent_as: str, disposition: str
+    front: Front, tmp_path: Path, media_type: str, sent_as: str, disposition: str
 ) -> None:
-    front.hub.answers["blobs.get"] = BlobContent(BLOB, 7, media_type, 'ä"\r\n.png')
+    path = tmp_path / BLOB
+    path.write_bytes(b"picture")
+    front.hub.answers["blobs.get"] = StoredFile(BLOB, 7, media_type, 'ä"\r\n.png', path)
     answer, content = await front.lines(f"/v1/blobs/{BLOB}")
     headers = dict(answer.headers)
     assert content == b"picture"

@@ -49,15 +49,11 @@ class NetworkDoor:
         hub: The facade.
         tasks: Parent of the tasks that sockets start.
         metrics: Renders the metrics.
-        open_blob: Finds the bytes of a stored file.
     """
 
-    def __init__(
-        self, hub: Hub, tasks: TaskScope, *, metrics: Callable[[], bytes], open_blob: specials.OpenBlob
-    ) -> None:
+    def __init__(self, hub: Hub, tasks: TaskScope, *, metrics: Callable[[], bytes]) -> None:
         self._hub = hub
         self._metrics = metrics
-        self._open_blob = open_blob
         self._routes = Routes()
         heartbeat = Heartbeat()
         self._attach = AttachDoor(hub, heartbeat, tasks)
@@ -162,8 +158,8 @@ class NetworkDoor:
         return json_reply(done, endpoint.status, headers=(cookie,), route=endpoint.path)
 
     async def _blob(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401
-        content = await self._invoke(request, endpoint, params, caller)
-        return specials.file_reply(content, self._open_blob(content.blob), endpoint.path)
+        content: specials.StoredFile = await self._invoke(request, endpoint, params, caller)
+        return specials.file_reply(content, endpoint.path)
 
     async def _export(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401
         return specials.export_reply(await self._invoke(request, endpoint, params, caller), endpoint.path)
