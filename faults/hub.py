@@ -25,8 +25,7 @@ class Hub:
 
     async def start(self) -> None:
         """Start the process and wait until it says that it is ready; the port stays the same over restarts."""
-        self.process = await asyncio.create_subprocess_exec(
-            str(INSTAR),
+        words = [
             "start",
             "--json",
             "--listen",
@@ -34,12 +33,15 @@ class Hub:
             "--data-dir",
             str(self.data_dir),
             *self._flags,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=self._log.open("ab"),
-        )
+        ]
+        with self._log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                str(INSTAR), *words, stdout=asyncio.subprocess.PIPE, stderr=log
+            )
         assert self.process.stdout is not None
         line = await asyncio.wait_for(self.process.stdout.readline(), START_S)
         announced = json.loads(line)
+        assert "url" in announced, announced
         self.port = int(announced["url"].rstrip("/").rpartition(":")[2])
 
     @property

@@ -33,12 +33,12 @@ class Node:
 
 
 class LossyDisk(fuse.Operations):
-    """The file system. `lock` is held by each call: the dump sees no half of a write."""
+    """The file system. Its mutex is held by each call: the dump sees no half of a write."""
 
     use_ns = True
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self._mutex = threading.RLock()
         self.nodes: dict[str, Node] = {"/": Node(stat.S_IFDIR | 0o700)}
         self._handles = 0
 
@@ -49,7 +49,7 @@ class LossyDisk(fuse.Operations):
         return node
 
     def getattr(self, path: str, fh: Any = None) -> dict[str, Any]:  # noqa: ANN401, ARG002
-        with self.lock:
+        with self._mutex:
             node = self._node(path)
             size = len(node.volatile)
             return {
@@ -65,29 +65,29 @@ class LossyDisk(fuse.Operations):
             }
 
     def readdir(self, path: str, fh: Any) -> list[str]:  # noqa: ANN401, ARG002
-        with self.lock:
+        with self._mutex:
             prefix = path.rstrip("/") + "/"
             names = {each[len(prefix) :] for each in self.nodes if each.startswith(prefix) and each != "/"}
             return [".", "..", *sorted(name for name in names if "/" not in name)]
 
     def mkdir(self, path: str, mode: int) -> int:
-        with self.lock:
+        with self._mutex:
             self.nodes[path] = Node(stat.S_IFDIR | mode)
         return 0
 
     def rmdir(self, path: str) -> int:
-        with self.lock:
+        with self._mutex:
             del self.nodes[path]
         return 0
 
     def create(self, path: str, mode: int, fi: Any = None) -> int:  # noqa: ANN401, ARG002
-        with self.lock:
+        with self._mutex:
             self.nodes[path] = Node(stat.S_IFREG | mode)
             self._handles += 1
             return self._handles
 
     def open(self, path: str, flags: int) -> int:
-        with self.lock:
+        with self._mutex:
             node = self._node(path)
             if flags & os.O_TRUNC:
                 node.volatile = bytearray()
@@ -95,11 +95,11 @@ class LossyDisk(fuse.Operations):
             return self._handles
 
     def read(self, path: str, size: int, offset: int, fh: Any) -> bytes:  # noqa: ANN401, ARG002
-        with self.lock:
+        with self._mutex:
             return bytes(self._node(path).volatile[offset : offset + size])
 
     def write(self, path: str, data: bytes, offset: int, fh: Any) -> int:  # noqa: ANN401, ARG002
-        with self.lock:
+        with self._mutex:
             node = self._node(path)
             if len(node.volatile) < offset:
                 node.volatile.extend(bytes(offset - len(node.volatile)))
@@ -108,7 +108,7 @@ class LossyDisk(fuse.Operations):
             return len(data)
 
     def truncate(self, path: str, length: int, fh: Any = None) -> int:  # noqa: ANN401, ARG002
-        with self.lock:
+        with self._mutex:
             node = self._node(path)
             del node.volatile[length:]
             node.volatile.extend(bytes(length - len(node.volatile)))
@@ -116,7 +116,7 @@ class LossyDisk(fuse.Operations):
         return 0
 
     def fsync(self, path: str, datasync: int, fh: Any) -> int:  # noqa: ANN401, ARG002
-        with self.lock:
+        with self._mutex:
             node = self._node(path)
             node.durable = bytes(node.volatile)
         return 0
@@ -125,20 +125,20 @@ class LossyDisk(fuse.Operations):
         return 0
 
     def unlink(self, path: str) -> int:
-        with self.lock:
+        with self._mutex:
             self._node(path)
             del self.nodes[path]
         return 0
 
     def rename(self, old: str, new: str, flags: int = 0) -> int:  # noqa: ARG002
-        with self.lock:
+        with self._mutex:
             self._node(old)
             for path in [each for each in self.nodes if each == old or each.startswith(old + "/")]:
                 self.nodes[new + path[len(old) :]] = self.nodes.pop(path)
         return 0
 
     def chmod(self, path: str, mode: int) -> int:
-        with self.lock:
+        with self._mutex:
             node = self._node(path)
             node.mode = stat.S_IFMT(node.mode) | stat.S_IMODE(mode)
         return 0
@@ -161,7 +161,7 @@ class LossyDisk(fuse.Operations):
 
     def dump(self, folder: Path) -> None:
         """Write the durable copies, as they would be found after a power cut; shared memory never survives one."""
-        with self.lock:
+        with self._mutex:
             for path, node in self.nodes.items():
                 target = folder / path.lstrip("/")
                 if stat.S_ISDIR(node.mode):

@@ -5,11 +5,14 @@ import json
 import socket
 from pathlib import Path
 
+import pytest
+
 from faults.hub import INSTAR, Hub
 
-TRIES = 20
+TRIES = 10
 
 
+@pytest.mark.timeout(120)
 async def test_a_second_hub_is_refused_with_pid_and_host(tmp_path: Path) -> None:
     hub = Hub(tmp_path / "hub")
     await hub.start()

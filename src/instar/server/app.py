@@ -212,7 +212,7 @@ class App:
         )
         network_door = NetworkDoor(parts.hub, self._background, metrics=self.metrics.render)
         carrier = Carrier(
-            (Console(), network_door), guard,
+            (network_door, Console()), guard,
             streams=self._streams, metrics=self.metrics, access_log=self._settings.server.access_log,
         )  # fmt: skip
         announcement = await self._announcement(parts, is_first)
