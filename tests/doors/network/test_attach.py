@@ -191,3 +191,21 @@ async def test_a_silent_client_is_cut_without_a_word(socket: Socket) -> None:
 async def test_lag_is_what_the_carrier_says(socket: Socket) -> None:
     socket.line.waiting = 5
     assert socket.session.buffered_bytes() == 5
+
+
+async def test_an_ack_before_the_feed_is_open_is_refused(socket: Socket) -> None:
+    socket.hub.hold = asyncio.Event()
+    await socket.identify()
+    socket.say("ACK", cursor="evt_9")
+    assert [frame["error"] for frame in socket.line.take()] == ["unexpected ACK cursor"]
+
+
+async def test_a_client_that_left_while_its_feed_opened_keeps_nothing(socket: Socket) -> None:
+    socket.hub.hold = asyncio.Event()
+    await socket.identify()
+    socket.session.closed(1006)
+    socket.hub.hold.set()
+    await settle()
+    assert socket.hub.feeds[0].is_closed
+    socket.say("PING")
+    assert socket.line.take() == []

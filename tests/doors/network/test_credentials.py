@@ -19,7 +19,8 @@ from .requests import request
         ({"cookie": "a=b; moltnet_auth=m1; instar_session=s1"}, "s1"),
         ({"cookie": "a=b"}, ""),
         ({"cookie": "instar_session"}, ""),
-        ({"cookie": 'instar_session="a b"; ]=x'}, "a b"),
+        ({"cookie": 'a/b=1; instar_session="s1"; ]=x'}, "s1"),
+        ({"cookie": "instar_session=; moltnet_auth=m1"}, "m1"),
         ({"authorization": "Bearer t1", "cookie": "instar_session=s1"}, "t1"),
     ],
 )

@@ -298,3 +298,10 @@ def head_with_cookie(hub: RunningHub, method: str, path: str, cookie: str) -> tu
         return response.status, response.read()
     finally:
         connection.close()
+
+
+def test_no_token_is_taken_from_a_url(hub: RunningHub) -> None:
+    for path in ("/", "/console/", "/v1/rooms", "/v1/nothing"):
+        status, answer = hub.ask("GET", f"{path}?access_token=t", token="")
+        assert (status, answer["code"]) == (400, "bad_request")
+    assert head(hub, "GET", "/console/")[0] == 200

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from instar.base.errors import InstarError
-from instar.doors.network.routes import Routes
+from instar.doors.network.routes import Endpoint, Routes
 from instar.wire import agents, delivery, messages, rooms
 from instar.wire.limits import BODY_MAX_BYTES
+from instar.wire.operation import Nothing, ObjectKind, Operation, Verb
 from instar.wire.table import TABLE
 
 from .requests import request
@@ -180,3 +181,10 @@ async def test_other_failures_of_reading_the_body_pass() -> None:
     asked.read_body = fail
     with pytest.raises(InstarError, match="slowly"):
         await found[0].params(asked, found[1])
+
+
+def test_an_operation_without_a_route_is_not_reached() -> None:
+    hidden = Operation("x.y", Nothing, Nothing, Verb.ENTER, ObjectKind.HUB, "Do nothing")
+    assert Routes([hidden]).allowed("/") == []
+    with pytest.raises(LookupError):
+        Endpoint(hidden)

@@ -1,7 +1,5 @@
 """Where a credential may stand in a request: the Authorization header, then the session cookie; nowhere else."""
 
-from http.cookies import CookieError, SimpleCookie
-
 from instar.base.errors import InstarError
 from instar.wire.http import Request
 from instar.wire.limits import SESSION_S
@@ -42,16 +40,11 @@ def refuse_token_in_url(request: Request) -> None:
 
 
 def _cookie(header: str) -> str:
-    if SESSION_COOKIE not in header and MOLTNET_COOKIE not in header:
-        return ""
-    try:
-        jar = SimpleCookie(header)
-    except CookieError:
-        return ""
-    for name in (SESSION_COOKIE, MOLTNET_COOKIE):
-        if name in jar:
-            return jar[name].value
-    return ""
+    found: dict[str, str] = {}
+    for part in header.split(";"):
+        name, _, value = part.strip().partition("=")
+        found.setdefault(name, value.strip('"'))
+    return found.get(SESSION_COOKIE) or found.get(MOLTNET_COOKIE) or ""
 
 
 def has_origin(request: Request) -> bool:

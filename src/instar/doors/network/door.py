@@ -43,7 +43,7 @@ Answer = Response | StreamResponse
 class NetworkDoor:
     """A `wire.http.Door` for everything under `/v1`, the discovery documents, health and metrics.
 
-    It takes every path but the console's, so it stands last among the doors.
+    It takes every path but the console's, so doors of other paths stand before it.
 
     Args:
         hub: The facade.
