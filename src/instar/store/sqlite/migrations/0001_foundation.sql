@@ -21,8 +21,9 @@ CREATE TABLE events (
     chain BLOB NOT NULL,
     redacted INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE UNIQUE INDEX events_id ON events (org, id);
-CREATE INDEX events_room ON events (org, room, seq);
+-- `org` stands second: an index that began with it would draw every read of the whole log away from `seq`, to be sorted.
+CREATE UNIQUE INDEX events_id ON events (id, org);
+CREATE INDEX events_room ON events (room, org, seq);
 
 -- Where each room's log ends: what `prev` and `chain` of its next event are made from.
 CREATE TABLE heads (
