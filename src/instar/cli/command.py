@@ -152,7 +152,7 @@ class Group(_Exemplary, click.Group):
         return found + click.Command.shell_complete(self, ctx, incomplete)
 
 
-def common_options(*, offline: bool) -> list[click.Parameter]:
+def standing_options(*, offline: bool) -> list[click.Parameter]:
     """Return the options that every command has; one that asks no hub has no address."""
     options: list[click.Parameter] = [
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document."),
@@ -190,7 +190,7 @@ def command(
             partial(_run, function),
             summary=function.__doc__ or "",
             examples=examples,
-            params=[*declared, *common_options(offline=offline)],
+            params=[*declared, *standing_options(offline=offline)],
             hidden=hidden,
         )
 
@@ -198,7 +198,7 @@ def command(
 
 
 def _run(function: Callable[..., Answer | Stream | int], **values: Any) -> int:  # noqa: ANN401 - each command's own
-    """Run a command between reading its common options and printing its result; return the exit code."""
+    """Run a command between reading its standing options and printing its result; return the exit code."""
     # Help and completion need none of these.
     from instar.base.errors import InstarError  # noqa: PLC0415
     from instar.client.errors import HubError  # noqa: PLC0415

@@ -1,6 +1,5 @@
 """`instar send`."""
 
-import mimetypes
 import sys
 import uuid
 from pathlib import Path
@@ -88,6 +87,8 @@ def deliver(
 
 def _upload(session: Session, path: Path) -> dict[str, str]:
     """Upload a file and return the part that shows it."""
+    import mimetypes  # noqa: PLC0415 - most messages carry no file
+
     media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     with path.open("rb") as file:
         stored = session.client.upload(file, path.stat().st_size, filename=path.name, media_type=media_type)
