@@ -97,8 +97,10 @@ class TestFsync:
         assert await failure_of(store.transact(lambda tx: tx.append(draft("evt_2")))) == "internal_error"
         assert await failure_of(store.check()) == "internal_error"
         disk.fails = False
+        store._writer._wal.fault = apsw.IOError("injected")
         (result,) = await store.append([draft("evt_1")])
         assert not result.is_duplicate
+        assert (await store.check())["checkpoint"] == "failing: injected"
         assert (await store.check())["durability"] == "full"
         ids = [event.id for event in await store.read(lambda reader: log.after(reader, 0, 10))]
         assert ids == ["evt_0", "evt_1"]

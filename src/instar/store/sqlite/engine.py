@@ -72,11 +72,10 @@ class SqliteStore:
         if self._writer.fault is not None:
             await self.transact(_probe)
         await self.read(_answer)
-        return {
-            "engine": f"sqlite {apsw.sqlite_lib_version()}",
-            "schema": str(self._schema),
-            "durability": "full",
-        }
+        facts = {"engine": f"sqlite {apsw.sqlite_lib_version()}", "schema": str(self._schema), "durability": "full"}
+        if (fault := self._writer.checkpoint_fault) is not None:
+            facts["checkpoint"] = f"failing: {fault}"
+        return facts
 
     async def close(self) -> None:
         """Finish what waits, checkpoint, and let go of the lock. Closing twice is no error."""

@@ -75,6 +75,11 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name=f"store-writer {path.name}", daemon=True)
         self._thread.start()
 
+    @property
+    def checkpoint_fault(self) -> Exception | None:
+        """Why the write-ahead log cannot be put into the database at the moment; no write is in danger by it."""
+        return self._wal.fault
+
     def on_commit(self, receive: Callable[[Committed], None]) -> None:
         """Set who gets each commit."""
         self._receive = receive
