@@ -115,7 +115,7 @@ def test_tail_shows_what_happens_and_ends_quietly(hub: Hub, cli: Cli, room: str)
 
 
 def test_tail_of_a_closed_pipe(hub: Hub, room: str):
-    script = f"instar tail --since 0 | head -n 1; instar tail {room}x"
+    script = f"instar tail --since 0 --limit 3 | head -n 1; instar tail {room}x"
     done = subprocess.run(
         ["sh", "-c", script], env=hub.environ, capture_output=True, text=True, timeout=20, check=False
     )
