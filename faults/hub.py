@@ -11,6 +11,8 @@ from typing import Any
 
 INSTAR = Path(sys.executable).parent / "instar"
 START_S = 20.0
+ROOM = "faults"
+"""A room of its own: in `general` the built-in agent would answer."""
 
 
 class Hub:
@@ -110,7 +112,7 @@ class Http:
             self._streams = None
 
 
-async def all_messages(hub: Hub, room: str = "general") -> list[dict[str, Any]]:
+async def all_messages(hub: Hub, room: str = ROOM) -> list[dict[str, Any]]:
     """Return every message of a room, oldest first, page by page."""
     http = Http(hub)
     messages: list[dict[str, Any]] = []
@@ -123,3 +125,20 @@ async def all_messages(hub: Hub, room: str = "general") -> list[dict[str, Any]]:
             http.close()
             return messages
         status, page = await http.ask("GET", f"{path}&before={page['page']['next_before']}")
+
+
+def message(message_id: str, text: str) -> dict[str, Any]:
+    """Return the body of a send into the room of the faults."""
+    return {
+        "id": message_id,
+        "target": {"kind": "room", "room_id": ROOM},
+        "parts": [{"kind": "text", "text": text}],
+    }
+
+
+async def make_room(hub: Hub) -> None:
+    """Make the room of the faults."""
+    http = Http(hub)
+    status, answer = await http.ask("POST", "/v1/rooms", {"id": ROOM})
+    assert status == 201, answer
+    http.close()

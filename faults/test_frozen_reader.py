@@ -4,7 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from faults.hub import Http, Hub
+from faults.hub import Http, Hub, make_room, message
 
 MESSAGES = 4_000
 TEXT = "x" * 4_000
@@ -39,20 +39,14 @@ async def messages_until(reader: asyncio.StreamReader, last_id: str) -> list[str
 async def test_the_healthy_lose_nothing_and_the_frozen_resumes(tmp_path: Path) -> None:
     hub = Hub(tmp_path / "hub")
     await hub.start()
+    await make_room(hub)
     frozen_reader, frozen_writer = await stream(hub)
     healthy = [await stream(hub) for _ in range(4)]
     sent = [f"m-{number}" for number in range(MESSAGES)]
     listening = [asyncio.create_task(messages_until(reader, sent[-1])) for reader, _ in healthy]
     http = Http(hub)
     for first in range(0, MESSAGES, 100):
-        batch = [
-            {
-                "id": message_id,
-                "target": {"kind": "room", "room_id": "general"},
-                "parts": [{"kind": "text", "text": TEXT}],
-            }
-            for message_id in sent[first : first + 100]
-        ]
+        batch = [message(message_id, TEXT) for message_id in sent[first : first + 100]]
         status, answer = await http.ask("POST", "/v1/messages/batch", {"messages": batch})
         assert status == 202, answer
     assert await asyncio.gather(*listening) == [sent] * len(healthy)
@@ -73,10 +67,5 @@ async def test_the_healthy_lose_nothing_and_the_frozen_resumes(tmp_path: Path) -
 
 async def _event_id(http: Http, message_id: str) -> str:
     """Return the id of the event that stored a message: the hub answers a repeated send with the first ids."""
-    body = {
-        "id": message_id,
-        "target": {"kind": "room", "room_id": "general"},
-        "parts": [{"kind": "text", "text": TEXT}],
-    }
-    _, answer = await http.ask("POST", "/v1/messages", body)
+    _, answer = await http.ask("POST", "/v1/messages", message(message_id, TEXT))
     return answer["event_id"]

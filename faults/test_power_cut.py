@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.hub import Hub, all_messages
+from faults.hub import Hub, all_messages, make_room
 from faults.test_kill9 import Ledger, publish
 
 CUTS = 300 if os.environ.get("INSTAR_FAULTS_LONG") else 5
@@ -41,6 +41,7 @@ async def cut_once(folder: Path, chance: random.Random) -> int:
         hub.data_dir.mkdir()
         ledger = Ledger()
         await hub.start()
+        await make_room(hub)
         token = hub.token
         workers = [asyncio.create_task(publish(hub, name, ledger)) for name in range(PUBLISHERS)]
         await asyncio.sleep(chance.uniform(0.5, 1.5))  # the moment of the fault

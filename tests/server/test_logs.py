@@ -26,7 +26,7 @@ def _restored():
     structlog.reset_defaults()
 
 
-@pytest.mark.parametrize("style", ["json", "console"])
+@pytest.mark.parametrize("style", ["json", "text"])
 @pytest.mark.parametrize("canary", CANARIES)
 def test_no_canary_gets_out(style: str, canary: str) -> None:
     out = io.StringIO()
@@ -69,3 +69,24 @@ def test_json_is_one_object_a_line_and_keeps_what_is_harmless() -> None:
 def test_short_look_alikes_stay() -> None:
     assert redact("is_ok and ik_x") == "is_ok and ik_x"
     assert redact({"tokens": 3, "codes": 1}) == {"tokens": 3, "codes": 1}
+
+
+class Full(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    def flush(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_log_that_cannot_be_written_stops_nobody() -> None:
+    configure("info", "json", Full())
+    structlog.get_logger("instar.test").error("nobody reads this")
+    logging.getLogger("instar.test").error("nor this")
+
+
+def test_auto_is_text_for_people_and_json_for_machines() -> None:
+    out = io.StringIO()
+    configure("info", "auto", out)
+    structlog.get_logger("instar.test").info("hello")
+    assert out.getvalue().startswith("{")

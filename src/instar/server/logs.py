@@ -43,17 +43,47 @@ def _redact_event(_: object, __: str, event: MutableMapping[str, Any]) -> Mappin
     return cast("Mapping[str, Any]", redact(event, -1))
 
 
-def configure(level: str = "info", style: str = "console", stream: TextIO | None = None) -> None:
+class Forgiving:
+    """A text stream that never raises: a log on a full disk or behind a closed pipe must not stop the hub.
+
+    `lost` counts the writes that failed.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.lost = 0
+
+    def write(self, text: str) -> int:
+        """Write, or count what could not be written."""
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):
+            self.lost += 1
+            return 0
+
+    def flush(self) -> None:
+        """Flush, or count what could not be written."""
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            self.lost += 1
+
+    def isatty(self) -> bool:
+        """Whether a person reads it."""
+        return self._stream.isatty()
+
+
+def configure(level: str = "info", style: str = "auto", stream: TextIO | None = None) -> None:
     """Send the logs of Instar and of its libraries to `stream` (stderr).
 
     Args:
         level: debug, info, warning or error (`log.level`).
-        style: `json` for machines, `console` for people (`log.format`).
+        style: `json` for machines, `text` for people, `auto` for text on a terminal only (`log.format`).
         stream: Where to write.
     """
-    out = stream or sys.stderr
+    out = cast("TextIO", Forgiving(stream or sys.stderr))
     renderer: Any = structlog.processors.JSONRenderer()
-    if style != "json":
+    if style == "text" or (style == "auto" and out.isatty()):
         renderer = structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
