@@ -1,56 +1,59 @@
 import { useEffect } from "react";
 import { Conversation } from "./conversation";
 import { hub, useHub } from "./hub";
+import { Palette } from "./palette";
 import { SignIn } from "./sign-in";
 import { Sidebar } from "./sidebar";
 import { TopBar } from "./top-bar";
 
-const BASE = "/console/";
-
-/** Keep the address bar and the conversation on screen in step: /console/room/general, /console/dm/ID. */
-function useDeepLink(open: string): void {
-  useEffect(() => {
-    const shown = keyOfPath(window.location.pathname);
-    if (shown) void hub.show(shown);
-    const back = () => {
-      const key = keyOfPath(window.location.pathname);
-      if (key) void hub.show(key);
-    };
-    window.addEventListener("popstate", back);
-    return () => window.removeEventListener("popstate", back);
-  }, []);
-  useEffect(() => {
-    const path = open.includes(":") ? BASE + open.replace(":", "/") : BASE;
-    if (open && window.location.pathname !== path) history.pushState(null, "", path);
-  }, [open]);
-}
-
-function keyOfPath(path: string): string {
-  const match = /^\/console\/(room|dm)\/([^/]+)$/.exec(path);
-  return match ? `${match[1]}:${decodeURIComponent(match[2] ?? "")}` : "";
-}
-
 export function App() {
   const link = useHub((view) => view.link);
+  const me = useHub((view) => view.me);
   const open = useHub((view) => view.open);
   const notice = useHub((view) => view.notice);
-  useDeepLink(open);
+  const announcement = useHub((view) => view.announcement);
+  const unread = useHub((view) => [...view.rooms, ...view.dms].reduce((sum, each) => sum + (each.unread_count ?? 0), 0));
+  const name = useHub((view) => view.network?.name ?? "Instar");
+  useEffect(() => {
+    document.title = unread ? `(${unread}) ${name}` : name;
+  }, [unread, name]);
   if (link === "signed-out") return <SignIn notice={notice} />;
   return (
     <div className="flex h-full flex-col">
+      <a href="#composer" className="sr-only focus:not-sr-only focus:absolute focus:z-30 focus:m-2 focus:rounded-lg focus:bg-accent focus:px-3 focus:py-2 focus:text-on-accent">
+        Skip to the message box
+      </a>
       <TopBar />
+      {link === "offline" && <Offline />}
       {notice && (
-        <div role="alert" className="flex items-center gap-3 border-b border-line bg-raised px-4 py-2 text-sm">
-          <span className="grow text-bad">{notice}</span>
-          <button type="button" className="rounded px-2 py-1 hover:bg-page" onClick={() => hub.dismiss()}>
+        <div role="alert" className="flex items-center gap-3 border-b border-line bg-bad-soft px-4 py-2 text-sm text-bad">
+          <span className="min-w-0 grow break-words">{notice}</span>
+          <button type="button" className="rounded-md px-2 py-1 font-medium hover:bg-panel" onClick={() => hub.dismiss()}>
             Dismiss
           </button>
         </div>
       )}
-      <div className="flex min-h-0 grow">
+      <div className="relative flex min-h-0 grow">
         <Sidebar />
-        <main className="flex min-w-0 grow flex-col">{open ? <Conversation key={open} room={open} /> : <Nothing />}</main>
+        <main className="flex min-w-0 grow flex-col bg-page">
+          {open ? <Conversation key={open} room={open} /> : me ? <Nothing /> : <p className="m-auto text-quiet">Loading…</p>}
+        </main>
       </div>
+      <p role="log" aria-live="polite" className="sr-only">
+        {announcement}
+      </p>
+      <Palette />
+    </div>
+  );
+}
+
+function Offline() {
+  return (
+    <div role="status" data-testid="offline" className="flex items-center gap-3 border-b border-line bg-busy-soft px-4 py-2 text-sm text-busy">
+      <span className="grow">The hub does not answer. What you write is kept here and sent when it is back.</span>
+      <button type="button" className="rounded-md px-2 py-1 font-medium whitespace-nowrap hover:bg-panel" onClick={() => hub.retryNow()}>
+        Try now
+      </button>
     </div>
   );
 }
@@ -60,7 +63,7 @@ function Nothing() {
     <div className="m-auto max-w-sm p-6 text-center text-quiet">
       <p>There is no room that you may read yet.</p>
       <p className="mt-2">
-        Make one: <code className="rounded bg-raised px-1.5 py-0.5">instar rooms create review</code>
+        Make one: <code className="code">instar rooms create review</code>
       </p>
     </div>
   );

@@ -1,13 +1,10 @@
 import { type KeyboardEvent, useMemo, useRef, useState } from "react";
-import { hub, split, useHub } from "./hub";
+import { hub, useHub } from "./hub";
+import { Icon } from "./icons";
+import { mentionAt } from "./mention";
+import { split } from "./route";
 
 const SUGGESTIONS_MAX = 6;
-
-/** The half-typed mention that ends at the caret: its name so far, or null. */
-export function mentionAt(text: string, caret: number): string | null {
-  const match = /(?:^|[^A-Za-z0-9._-])@([A-Za-z0-9._-]*)$/.exec(text.slice(0, caret));
-  return match ? (match[1] ?? "") : null;
-}
 
 export function Composer({ room }: { room: string }) {
   const [text, setText] = useState("");
@@ -19,7 +16,7 @@ export function Composer({ room }: { room: string }) {
   const details = useHub((view) => view.rooms.find((each) => each.id === id));
   const canWrite = kind === "dm" || details?.access?.can_write !== false;
   const suggestions = useMemo(
-    () => (mention === null ? [] : agents.filter((agent) => agent.id.toLowerCase().startsWith(mention.toLowerCase())).slice(0, SUGGESTIONS_MAX)),
+    () => (mention === null ? [] : agents.filter((agent) => agent.registered && agent.id.toLowerCase().startsWith(mention.toLowerCase())).slice(0, SUGGESTIONS_MAX)),
     [agents, mention],
   );
 
@@ -59,32 +56,34 @@ export function Composer({ room }: { room: string }) {
       submit();
     }
   };
+  const isChoosing = suggestions.length > 0;
   return (
     <form
-      className="relative border-t border-line bg-panel p-3"
+      className="relative shrink-0 bg-page px-5 pt-1 pb-4 max-sm:px-3"
       onSubmit={(event) => {
         event.preventDefault();
         submit();
       }}
     >
-      {suggestions.length > 0 && (
-        <ul role="listbox" aria-label="Agents" className="absolute bottom-full left-3 mb-1 w-64 overflow-hidden rounded-lg border border-line bg-panel shadow-lg">
+      {isChoosing && (
+        <ul id="suggestions" role="listbox" aria-label="Agents" className="absolute bottom-full left-5 z-10 mb-1 w-72 max-w-[80vw] overflow-hidden rounded-xl border border-line bg-panel p-1 shadow-lg">
           {suggestions.map((agent, index) => (
-            <li key={agent.fqid} role="option" aria-selected={index === chosen}>
-              <button
-                type="button"
-                onMouseDown={(event) => event.preventDefault()}
-                onClick={() => complete(agent.id)}
-                className={`flex w-full gap-2 px-3 py-1.5 text-left ${index === chosen ? "bg-mark" : "hover:bg-raised"}`}
-              >
-                <span className="font-medium">@{agent.id}</span>
-                <span className="truncate text-quiet">{agent.name}</span>
-              </button>
+            <li
+              key={agent.fqid}
+              id={`suggestion-${index}`}
+              role="option"
+              aria-selected={index === chosen}
+              onMouseDown={(event) => event.preventDefault()}
+              onClick={() => complete(agent.id)}
+              className={`flex cursor-pointer gap-2 rounded-lg px-2.5 py-1.5 ${index === chosen ? "bg-mark" : "hover:bg-raised"}`}
+            >
+              <span className="font-medium">@{agent.id}</span>
+              <span className="truncate text-quiet">{agent.name}</span>
             </li>
           ))}
         </ul>
       )}
-      <div className="flex items-end gap-2">
+      <div className="flex items-end gap-2 rounded-xl border border-edge bg-panel p-1.5 focus-within:border-accent focus-within:ring-1 focus-within:ring-accent">
         <label className="sr-only" htmlFor="composer">
           Message
         </label>
@@ -92,16 +91,23 @@ export function Composer({ room }: { room: string }) {
           id="composer"
           ref={box}
           value={text}
-          rows={Math.min(8, text.split("\n").length)}
+          rows={1}
           disabled={!canWrite}
-          autoFocus
-          placeholder={canWrite ? "Write a message. @ mentions an agent; Enter sends, Shift+Enter breaks the line." : "You may read this room, but not write in it."}
+          autoFocus={window.matchMedia("(min-width: 640px)").matches}
+          role="combobox"
+          aria-autocomplete="list"
+          aria-expanded={isChoosing}
+          aria-controls="suggestions"
+          aria-activedescendant={isChoosing ? `suggestion-${chosen}` : undefined}
+          placeholder={canWrite ? "Write a message. @ mentions an agent." : "You may read this room, but not write in it."}
+          title="Enter sends, Shift+Enter breaks the line"
           onChange={(event) => edited(event.target.value, event.target.selectionStart)}
+          onBlur={() => setMention(null)}
           onKeyDown={pressed}
-          className="grow resize-none rounded-lg border border-line bg-page px-3 py-2 placeholder:text-quiet"
+          className="field-sizing-content max-h-[40vh] min-h-9 grow resize-none bg-transparent px-2 py-1.5 outline-none placeholder:text-quiet"
         />
-        <button type="submit" disabled={!canWrite || !text.trim()} className="rounded-lg bg-accent px-4 py-2 font-medium text-on-accent disabled:opacity-50">
-          Send
+        <button type="submit" aria-label="Send" title="Send" disabled={!canWrite || !text.trim()} className="primary size-9 !p-0">
+          <Icon name="send" className="size-5" />
         </button>
       </div>
     </form>

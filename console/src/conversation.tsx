@@ -1,31 +1,36 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useLayoutEffect, useMemo, useRef } from "react";
+import { useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Composer } from "./composer";
-import { hub, split, useHub } from "./hub";
-import { MessageRow, PendingRow, StreamingRow } from "./message";
-import { EMPTY, type Pending, type Streaming } from "./timeline";
-import type { Message } from "./wire";
+import { hub, useHub } from "./hub";
+import { Icon } from "./icons";
+import { MessageRow, NoteRow, PendingRow, StreamingRow } from "./message";
+import { split } from "./route";
+import { type Row, rowsOf } from "./rows";
+import { partners } from "./sidebar";
+import { EMPTY } from "./timeline";
 
-type Row = { kind: "message"; message: Message } | { kind: "streaming"; streaming: Streaming } | { kind: "pending"; pending: Pending };
-
+const ROW_PX = 56;
 const NEAR_BOTTOM_PX = 80;
-const NEAR_TOP_PX = 200;
+const NEAR_TOP_PX = 600;
 
 export function Conversation({ room }: { room: string }) {
   const timeline = useHub((view) => view.timelines[room] ?? EMPTY);
-  const rows = useMemo<Row[]>(
-    () => [
-      ...timeline.messages.map((message) => ({ kind: "message" as const, message })),
-      ...timeline.streaming.map((streaming) => ({ kind: "streaming" as const, streaming })),
-      ...timeline.pending.map((pending) => ({ kind: "pending" as const, pending })),
-    ],
-    [timeline],
-  );
+  const rows = useMemo(() => rowsOf(timeline), [timeline]);
   return (
     <>
       <Title room={room} />
-      <Rows rows={rows} room={room} isLoaded={timeline.isLoaded} hasOlder={timeline.hasOlder} />
-      <Composer room={room} />
+      {timeline.error ? (
+        <p role="alert" className="m-auto max-w-md p-6 text-center text-quiet">
+          {timeline.error}
+        </p>
+      ) : timeline.isLoaded && rows.length === 0 ? (
+        <p className="m-auto max-w-md p-6 text-center text-quiet">
+          Nothing has been said here yet. Write the first message below, for example <code className="code">/help</code>.
+        </p>
+      ) : (
+        <Rows rows={rows} room={room} hasOlder={timeline.hasOlder} isLoaded={timeline.isLoaded} />
+      )}
+      {!timeline.error && <Composer room={room} />}
     </>
   );
 }
@@ -34,92 +39,110 @@ function Title({ room }: { room: string }) {
   const [kind, id] = split(room);
   const details = useHub((view) => view.rooms.find((each) => each.id === id));
   const dm = useHub((view) => view.dms.find((each) => each.id === id));
+  const me = useHub((view) => view.me);
+  const agents = useHub((view) => view.agents);
+  const members = (details?.members ?? []).map((member) => agents.find((agent) => agent.id === member)?.name || member);
   return (
-    <div className="flex items-baseline gap-3 border-b border-line px-4 py-2">
-      <h1 className="text-base font-semibold">
-        {kind === "dm" ? dm?.participant_ids.filter((each) => each !== "operator").join(", ") : `# ${details?.name || id}`}
+    <div className="flex h-12 shrink-0 items-center gap-3 border-b border-line bg-panel px-5">
+      <h1 className="shrink-0 truncate font-semibold">
+        {kind === "dm" ? (
+          partners(dm, me, agents)
+        ) : (
+          <>
+            <span className="font-normal text-quiet">#</span> {details?.name || id}
+          </>
+        )}
       </h1>
-      <span className="truncate text-sm text-quiet">{kind === "dm" ? "direct" : (details?.members ?? []).join(", ")}</span>
+      <span className="truncate text-sm text-quiet">{kind === "dm" ? "only the two of you" : members.join(", ")}</span>
     </div>
   );
 }
 
-function Rows({ rows, room, isLoaded, hasOlder }: { rows: Row[]; room: string; isLoaded: boolean; hasOlder: boolean }) {
+function Rows({ rows, room, hasOlder, isLoaded }: { rows: Row[]; room: string; hasOlder: boolean; isLoaded: boolean }) {
   const scroller = useRef<HTMLDivElement>(null);
-  const isAtBottom = useRef(true);
+  const [isAtBottom, setAtBottom] = useState(true);
+  // Rows that come in above leave what is read where it is; rows below are followed when the end is in view.
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => 64,
-    getItemKey: (index) => keyOf(rows[index]),
-    overscan: 12,
+    estimateSize: () => ROW_PX,
+    getItemKey: (index) => rows[index]?.key ?? index,
+    overscan: 10,
+    paddingStart: 16,
+    paddingEnd: 16,
+    anchorTo: "end",
+    followOnAppend: true,
+    scrollEndThreshold: NEAR_BOTTOM_PX,
   });
-  const first = keyOf(rows[0]);
-  const knownFirst = useRef(first);
+  const last = rows.at(-1);
+  const isMine = last?.kind === "pending";
   useLayoutEffect(() => {
-    // Older rows came in above: stay at the row that was on top.
-    if (knownFirst.current !== first && !isAtBottom.current) {
-      const index = rows.findIndex((row) => keyOf(row) === knownFirst.current);
-      if (index > 0) virtual.scrollToIndex(index, { align: "start" });
-    }
-    knownFirst.current = first;
-  }, [first, rows, virtual]);
-  useEffect(() => {
-    if (isAtBottom.current && rows.length) virtual.scrollToIndex(rows.length - 1, { align: "end" });
-  }, [rows, virtual]);
+    // What one sends oneself is always shown.
+    if (isMine) virtual.scrollToEnd();
+  }, [isMine, last?.key, virtual]);
+  useLayoutEffect(() => {
+    if (isLoaded) virtual.scrollToEnd();
+  }, [isLoaded, virtual]);
   const scrolled = () => {
     const box = scroller.current;
     if (!box) return;
-    isAtBottom.current = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_BOTTOM_PX;
+    setAtBottom(box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_BOTTOM_PX);
     if (box.scrollTop < NEAR_TOP_PX && hasOlder) void hub.loadOlder(room);
   };
-  if (isLoaded && rows.length === 0)
-    return (
-      <p className="m-auto p-6 text-center text-quiet">
-        Nothing has been said here yet. Write the first message below, for example <code className="rounded bg-raised px-1.5 py-0.5">/help</code>.
-      </p>
-    );
   return (
-    <div ref={scroller} onScroll={scrolled} role="log" aria-label="Messages" aria-live="polite" className="min-h-0 grow overflow-y-auto px-4 py-3">
-      <div className="relative w-full" style={{ height: virtual.getTotalSize() }}>
-        {virtual.getVirtualItems().map((item) => (
-          <div
-            key={item.key}
-            data-index={item.index}
-            ref={virtual.measureElement}
-            className="absolute top-0 left-0 w-full"
-            style={{ transform: `translateY(${item.start}px)` }}
-          >
-            <RowView row={rows[item.index]} room={room} />
-          </div>
-        ))}
+    <div className="relative flex min-h-0 grow flex-col">
+      <div ref={scroller} onScroll={scrolled} tabIndex={0} role="region" aria-label="Messages" aria-busy={!isLoaded} className="min-h-0 grow overflow-y-auto overscroll-contain -outline-offset-2">
+        <ol className="relative w-full" style={{ height: virtual.getTotalSize() }}>
+          {virtual.getVirtualItems().map((item) => {
+            const row = rows[item.index];
+            return (
+              row && (
+                <li
+                  key={item.key}
+                  data-index={item.index}
+                  ref={virtual.measureElement}
+                  aria-setsize={hasOlder ? -1 : rows.length}
+                  aria-posinset={item.index + 1}
+                  className="absolute top-0 left-0 w-full"
+                  style={{ transform: `translateY(${item.start}px)` }}
+                >
+                  {row.day && <Day day={row.day} />}
+                  <RowView row={row} room={room} />
+                </li>
+              )
+            );
+          })}
+        </ol>
       </div>
+      {!isAtBottom && (
+        <button
+          type="button"
+          onClick={() => virtual.scrollToEnd()}
+          className="absolute right-5 bottom-3 flex items-center gap-1.5 rounded-full border border-line bg-panel px-3 py-1.5 text-sm shadow-md hover:bg-raised"
+        >
+          <Icon name="down" /> Latest
+        </button>
+      )}
     </div>
   );
 }
 
-function keyOf(row: Row | undefined): string {
-  switch (row?.kind) {
-    case "message":
-      return row.message.id;
-    case "pending":
-      return row.pending.message.id;
-    case "streaming":
-      return row.streaming.messageId;
-    default:
-      return "";
-  }
+function Day({ day }: { day: string }) {
+  const shown = day === new Date().toDateString() ? "Today" : new Date(day).toLocaleDateString([], { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+  return (
+    <p className="mx-5 my-3 flex items-center gap-3 text-xs text-quiet before:h-px before:grow before:bg-line after:h-px after:grow after:bg-line">{shown}</p>
+  );
 }
 
-function RowView({ row, room }: { row: Row | undefined; room: string }) {
-  switch (row?.kind) {
+function RowView({ row, room }: { row: Row; room: string }) {
+  switch (row.kind) {
     case "message":
-      return <MessageRow message={row.message} />;
+      return <MessageRow message={row.message} isContinued={row.isContinued} />;
+    case "note":
+      return <NoteRow note={row.note} />;
     case "pending":
-      return <PendingRow pending={row.pending} room={room} />;
+      return <PendingRow pending={row.pending} room={room} isContinued={row.isContinued} />;
     case "streaming":
       return <StreamingRow streaming={row.streaming} />;
-    default:
-      return null;
   }
 }

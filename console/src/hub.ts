@@ -2,11 +2,16 @@
 
 import { useSyncExternalStore } from "react";
 import { Link, type LinkState, Refusal, type Signal } from "./link";
-import { EMPTY, type Timeline, withDelta, withEvent, withOlder, withPending } from "./timeline";
-import type { AgentSummary, DirectConversation, EventView, Message, Network, Room, Target, Whoami } from "./wire";
+import { type Letter, Outbox } from "./outbox";
+import { keyOfPath, pathOfKey, split, targetOf } from "./route";
+import { EMPTY, type Pending, type Timeline, withDelta, withEvent, withOlder, withPending, withRun } from "./timeline";
+import type { AgentSummary, DirectConversation, EventView, Message, Network, Room, Whoami } from "./wire";
 
 const PAGE = "50";
+const LIST = "500";
+const REFRESH_MS = 150;
 const OPERATOR = { type: "human", id: "operator", name: "Operator" };
+const UNREACHABLE = new Set(["service_unavailable", "timeout"]);
 
 export interface View {
   link: LinkState;
@@ -19,28 +24,43 @@ export interface View {
   /** Key of the conversation on screen: `room:general`, `dm:…`. */
   open: string;
   notice: string;
+  /** What a screen reader is told: whole messages, never single words of a streaming one. */
+  announcement: string;
+  isMenuOpen: boolean;
 }
 
+const NOTHING: View = {
+  link: "connecting",
+  me: null,
+  network: null,
+  rooms: [],
+  dms: [],
+  agents: [],
+  timelines: {},
+  open: "",
+  notice: "",
+  announcement: "",
+  isMenuOpen: false,
+};
+
 export class Hub {
-  #view: View = {
-    link: "connecting",
-    me: null,
-    network: null,
-    rooms: [],
-    dms: [],
-    agents: [],
-    timelines: {},
-    open: "",
-    notice: "",
-  };
+  #view: View = { ...NOTHING, open: keyOfPath(window.location.pathname) };
   #listeners = new Set<() => void>();
   #link = new Link({
     state: (link) => void this.#linked(link),
     events: (events) => this.#received(events),
     signal: (signal) => this.#signalled(signal),
-    gap: () => void this.#reload(),
+    gap: () => void this.#start().catch((error: unknown) => this.#complain(error)),
   });
+  #outbox = new Outbox(window.sessionStorage);
   #refresh: ReturnType<typeof setTimeout> | undefined;
+  #loading = new Set<string>();
+
+  constructor() {
+    for (const { key, message } of this.#outbox.letters) this.#pend(key, { message, state: "waiting" });
+    window.addEventListener("popstate", () => void this.#turnTo(keyOfPath(window.location.pathname) || this.#view.open));
+    window.addEventListener("focus", () => void this.#markRead(this.#view.open));
+  }
 
   subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
@@ -57,6 +77,8 @@ export class Hub {
     const timelines = this.#view.timelines;
     this.#set({ timelines: { ...timelines, [key]: change(timelines[key] ?? EMPTY) } });
   }
+
+  // Signing in and out
 
   /** Sign in with the code of the link, if there is one, then connect. */
   async start(): Promise<void> {
@@ -82,52 +104,88 @@ export class Hub {
       this.#link.connect();
       return;
     }
-    const body: { error?: string; hint?: string } = answer ? await answer.json().catch(() => ({})) : {};
-    const notice = answer ? `${body.error ?? "The hub refused the code"}. ${body.hint ?? ""}` : "The hub does not answer.";
+    const body: { error?: string; message?: string; hint?: string } = answer ? await answer.json().catch(() => ({})) : {};
+    const notice = answer
+      ? sentence(body.message ?? body.error ?? "the hub refused the code", body.hint)
+      : "The hub does not answer. Is it running?";
     this.#set({ link: "signed-out", notice });
   }
 
   async signOut(): Promise<void> {
     await fetch("/v1/auth/logout", { method: "POST" }).catch(() => null);
+    this.#outbox.clear();
     this.#link.close();
-    this.#set({ link: "signed-out" });
+    history.replaceState(null, "", pathOfKey(""));
+    this.#set({ ...NOTHING, link: "signed-out" });
   }
+
+  retryNow(): void {
+    this.#link.retryNow();
+  }
+
+  // Loading
 
   async #linked(link: LinkState): Promise<void> {
-    this.#set({ link });
-    if (link === "live") await this.#reload().catch((error: unknown) => this.#complain(error));
+    this.#set({ link, ...(link === "signed-out" && { me: null }) });
+    if (link !== "live") return;
+    try {
+      // The feed goes on where it stopped: what is shown stays, unless a gap is reported.
+      if (this.#view.me) await this.#refreshLists();
+      else await this.#start();
+      await this.#drain();
+    } catch (error) {
+      this.#complain(error);
+    }
   }
 
-  async #reload(): Promise<void> {
-    const [me, network, rooms, dms, agents] = await Promise.all([
-      this.#link.call("auth.whoami", {}),
-      this.#link.call("hub.network", {}),
-      this.#link.call("rooms.list", { limit: "500" }),
-      this.#link.call("dms.list", { limit: "500" }).catch(() => ({ dms: [] })),
-      this.#link.call("agents.list", { limit: "500" }),
+  /** Read everything anew: at the start, and after a gap. */
+  async #start(): Promise<void> {
+    const [me, network] = await Promise.all([this.#link.call("auth.whoami", {}), this.#link.call("hub.network", {}), this.#refreshLists()]);
+    const pending = Object.entries(this.#view.timelines).map(([key, timeline]) => [key, { ...EMPTY, pending: timeline.pending }]);
+    const rooms = this.#view.rooms;
+    const first = rooms.find((room) => room.id === "general") ?? rooms[0];
+    this.#set({ me, network, timelines: Object.fromEntries(pending) });
+    const open = this.#view.open || (first && `room:${first.id}`);
+    if (!open) return;
+    history.replaceState(null, "", pathOfKey(open));
+    await this.#turnTo(open);
+  }
+
+  async #refreshLists(): Promise<void> {
+    const [rooms, dms, agents] = await Promise.all([
+      this.#link.call("rooms.list", { limit: LIST }),
+      this.#link.call("dms.list", { limit: LIST }).catch(() => ({ dms: this.#view.dms })),
+      this.#link.call("agents.list", { limit: LIST }),
     ]);
-    const open = this.#view.open || `room:${rooms.rooms.find((room) => room.id === "general")?.id ?? rooms.rooms[0]?.id ?? ""}`;
-    const stillPending = Object.fromEntries(
-      Object.entries(this.#view.timelines).map(([key, timeline]) => [key, { ...EMPTY, pending: timeline.pending }]),
-    );
-    this.#set({ me, network, rooms: rooms.rooms, dms: dms.dms, agents: agents.agents, open, timelines: stillPending });
-    if (open !== "room:") await this.show(open);
-    for (const [key, timeline] of Object.entries(this.#view.timelines))
-      for (const pending of timeline.pending) void this.#deliver(key, pending.message);
+    this.#set({ rooms: rooms.rooms, dms: dms.dms, agents: agents.agents });
+  }
+
+  #refreshSoon(): void {
+    clearTimeout(this.#refresh);
+    this.#refresh = setTimeout(() => void this.#refreshLists().catch(() => null), REFRESH_MS);
   }
 
   /** Put a conversation on screen and load its latest page. */
   async show(key: string): Promise<void> {
-    this.#set({ open: key });
-    if (!this.#view.timelines[key]?.isLoaded) await this.loadOlder(key);
+    if (key !== this.#view.open) history.pushState(null, "", pathOfKey(key));
+    await this.#turnTo(key);
+  }
+
+  async #turnTo(key: string): Promise<void> {
+    this.#set({ open: key, isMenuOpen: false, announcement: "" });
+    if (!this.#view.timelines[key]?.isLoaded) {
+      await this.loadOlder(key);
+      await this.#loadRuns(key);
+    }
     await this.#markRead(key);
   }
 
   async loadOlder(key: string): Promise<void> {
     const timeline = this.#view.timelines[key] ?? EMPTY;
-    if (timeline.isLoaded && !timeline.hasOlder) return;
+    if ((timeline.isLoaded && !timeline.hasOlder) || this.#loading.has(key)) return;
     const [kind, id] = split(key);
     const paging = { limit: PAGE, ...(timeline.before && { before: timeline.before }) };
+    this.#loading.add(key);
     try {
       const { messages, page } =
         kind === "dm"
@@ -135,9 +193,21 @@ export class Hub {
           : await this.#link.call("rooms.messages", { room_id: id, ...paging });
       this.#setTimeline(key, (now) => withOlder(now, messages, page.has_more, page.next_before ?? ""));
     } catch (error) {
-      this.#complain(error);
+      if (error instanceof Refusal && !timeline.isLoaded && !UNREACHABLE.has(error.body.code))
+        this.#setTimeline(key, (now) => ({ ...now, error: sentence(error.body.message, error.body.hint) }));
+      else this.#complain(error);
+    } finally {
+      this.#loading.delete(key);
     }
   }
+
+  /** What agents are writing here right now, and which of their latest runs ended without an answer. */
+  async #loadRuns(key: string): Promise<void> {
+    const { runs } = await this.#link.call("runs.list", { limit: Number(PAGE) }).catch(() => ({ runs: [] }));
+    for (const run of runs) if (run.room === key) this.#setTimeline(key, (now) => withRun(now, run));
+  }
+
+  // Writing
 
   send(key: string, text: string): void {
     const message: Message = {
@@ -149,11 +219,21 @@ export class Hub {
       parts: [{ kind: "text", text }],
       created_at: new Date().toISOString(),
     };
-    void this.#deliver(key, message);
+    this.retry(key, message);
   }
 
   retry(key: string, message: Message): void {
-    void this.#deliver(key, message);
+    this.#outbox.add({ key, message });
+    this.#pend(key, { message, state: this.#view.link === "live" ? "sending" : "waiting" });
+    void this.#drain();
+  }
+
+  discard(key: string, message: Message): void {
+    this.#setTimeline(key, (now) => ({ ...now, pending: now.pending.filter((each) => each.message.id !== message.id) }));
+  }
+
+  #pend(key: string, pending: Pending): void {
+    this.#setTimeline(key, (now) => withPending(now, pending));
   }
 
   #speaker() {
@@ -161,14 +241,23 @@ export class Hub {
     return principal && principal.kind !== "anonymous" ? { type: "human", id: principal.id, name: principal.name } : OPERATOR;
   }
 
-  async #deliver(key: string, message: Message): Promise<void> {
-    this.#setTimeline(key, (now) => withPending(now, { message, state: "sending" }));
+  async #drain(): Promise<void> {
+    if (this.#view.link === "live") await this.#outbox.drain((letter) => this.#deliver(letter));
+  }
+
+  async #deliver({ key, message }: Letter): Promise<"settled" | "unreachable"> {
     try {
       const { id, target, parts, from } = message;
-      await this.#link.call("messages.send", { id, target, parts, from });
+      this.#pend(key, { message, state: "sending" });
+      const { seq } = await this.#link.call("messages.send", { id, target, parts, from });
+      // The answer may come before the event; it is the hub's word that the message is on disk.
+      this.#setTimeline(key, (now) => withEvent(now, stored(message, seq)));
+      return "settled";
     } catch (error) {
-      const reason = error instanceof Refusal ? error.body.message : String(error);
-      this.#setTimeline(key, (now) => withPending(now, { message, state: "failed", error: reason }));
+      if (!(error instanceof Refusal)) throw error;
+      const isUnreachable = UNREACHABLE.has(error.body.code);
+      this.#pend(key, isUnreachable ? { message, state: "waiting" } : { message, state: "failed", error: sentence(error.body.message, error.body.hint) });
+      return isUnreachable ? "unreachable" : "settled";
     }
   }
 
@@ -190,24 +279,34 @@ export class Hub {
     this.#set({ notice: "" });
   }
 
-  #complain(error: unknown): void {
-    if (error instanceof Refusal) this.#set({ notice: `${error.body.message}. ${error.body.hint ?? ""}` });
-    else this.#set({ notice: String(error) });
+  setMenu(isMenuOpen: boolean): void {
+    this.#set({ isMenuOpen });
   }
+
+  #complain(error: unknown): void {
+    if (!(error instanceof Refusal)) this.#set({ notice: String(error) });
+    else if (!UNREACHABLE.has(error.body.code)) this.#set({ notice: sentence(error.body.message, error.body.hint) });
+    else if (this.#view.link === "live") this.#set({ notice: "The hub did not answer in time. Try again." });
+  }
+
+  // Listening
 
   #received(events: EventView[]): void {
     for (const event of events) {
       const key = event.room_key ?? "";
       if (this.#view.timelines[key]) this.#setTimeline(key, (now) => withEvent(now, event));
-      if (event.type === "message.created") this.#countUnread(key, event);
-      if (/^(room|dm|agent|thread)\./.test(event.type)) this.#refreshSoon();
+      if (event.type === "message.created") this.#heard(key, event.message as unknown as Message);
+      if (/^(room|dm|agent|thread)\./.test(event.type) && !event.type.startsWith("agent.wake.")) this.#refreshSoon();
     }
     if (events.some((event) => event.room_key === this.#view.open && event.type === "message.created")) void this.#markRead(this.#view.open);
   }
 
-  #countUnread(key: string, event: EventView): void {
-    if (key === this.#view.open && document.hasFocus()) return;
-    if ((event.message?.["from"] as { id?: string } | undefined)?.id === this.#view.me?.principal.id) return;
+  #heard(key: string, message: Message): void {
+    if (message.from.id === this.#view.me?.principal.id) return;
+    if (key === this.#view.open) {
+      this.#set({ announcement: `${message.from.name || message.from.id}: ${message.parts.map((part) => part.text ?? "").join(" ").slice(0, 300)}` });
+      if (document.hasFocus()) return;
+    }
     const bump = <T extends { id: string; unread_count?: number }>(kind: string, each: T): T =>
       `${kind}:${each.id}` === key ? { ...each, unread_count: (each.unread_count ?? 0) + 1 } : each;
     this.#set({ rooms: this.#view.rooms.map((room) => bump("room", room)), dms: this.#view.dms.map((dm) => bump("dm", dm)) });
@@ -221,24 +320,10 @@ export class Hub {
     await this.#link.call("rooms.mark_read", { target: targetOf(key), seq }).catch(() => null);
   }
 
-  #refreshSoon(): void {
-    clearTimeout(this.#refresh);
-    this.#refresh = setTimeout(() => void this.#refreshLists().catch(() => null), 100);
-  }
-
-  async #refreshLists(): Promise<void> {
-    const [rooms, dms, agents] = await Promise.all([
-      this.#link.call("rooms.list", { limit: "500" }),
-      this.#link.call("dms.list", { limit: "500" }).catch(() => ({ dms: this.#view.dms })),
-      this.#link.call("agents.list", { limit: "500" }),
-    ]);
-    this.#set({ rooms: rooms.rooms, dms: dms.dms, agents: agents.agents });
-  }
-
   #signalled(signal: Signal): void {
     switch (signal.signal) {
       case "run.delta":
-        if (this.#view.timelines[signal.room]) this.#setTimeline(signal.room, (now) => withDelta(now, signal));
+        this.#streamed(signal);
         break;
       case "agent.presence": {
         const { agent_id, activity, task } = signal;
@@ -252,16 +337,29 @@ export class Hub {
         break;
     }
   }
+
+  #streamed(delta: Extract<Signal, { signal: "run.delta" }>): void {
+    const { room, run_id } = delta;
+    if (!this.#view.timelines[room]) return;
+    const hadHole = this.#view.timelines[room].streaming.some((each) => each.runId === run_id && each.hasHole);
+    this.#setTimeline(room, (now) => withDelta(now, delta));
+    const hasHole = this.#view.timelines[room]?.streaming.some((each) => each.runId === run_id && each.hasHole);
+    if (!hasHole || hadHole) return;
+    this.#link.call("runs.get", { run_id }).then(
+      (run) => this.#setTimeline(room, (now) => withRun(now, run)),
+      () => null,
+    );
+  }
 }
 
-export function split(key: string): [kind: string, id: string] {
-  const at = key.indexOf(":");
-  return [key.slice(0, at), key.slice(at + 1)];
+function stored(message: Message, seq: number): EventView {
+  return { id: "", type: "message.created", network_id: "", created_at: message.created_at, seq, message: message as never };
 }
 
-export function targetOf(key: string): Target {
-  const [kind, id] = split(key);
-  return kind === "dm" ? { kind: "dm", dm_id: id } : { kind: "room", room_id: id };
+/** A cause and what to do about it, as sentences. */
+export function sentence(cause: string, hint = ""): string {
+  const said = cause.charAt(0).toUpperCase() + cause.slice(1);
+  return `${said.replace(/\.$/, "")}.${hint ? ` ${hint}` : ""}`;
 }
 
 export const hub = new Hub();

@@ -24,7 +24,7 @@ export class Refusal extends Error {
 }
 
 const RETRY_BASE_MS = 300;
-const RETRY_MAX_MS = 10_000;
+const RETRY_MAX_MS = 5_000;
 const PING_MS = 20_000;
 const SILENCE_MS = 35_000;
 const ANSWER_MS = 30_000;
@@ -46,7 +46,9 @@ export class Link {
   #heardAt = 0;
   #closed = false;
 
-  constructor(readonly listener: LinkEvents) {}
+  constructor(readonly listener: LinkEvents) {
+    window.addEventListener("online", () => this.retryNow());
+  }
 
   connect(): void {
     this.#closed = false;
@@ -61,10 +63,19 @@ export class Link {
     socket.onclose = () => this.#ended(socket);
   }
 
+  /** End the link; the next one begins anew. */
   close(): void {
     this.#closed = true;
+    this.#cursor = "";
     clearTimeout(this.#retry);
     this.#socket?.close();
+  }
+
+  /** Do not wait for the next try of a lost link. */
+  retryNow(): void {
+    if (this.#socket || this.#closed || this.#attempt === 0) return;
+    clearTimeout(this.#retry);
+    void this.#retryUnlessSignedOut();
   }
 
   call<Name extends keyof Operations>(op: Name, params: Operations[Name]["params"]): Promise<Operations[Name]["result"]> {

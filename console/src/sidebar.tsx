@@ -1,45 +1,71 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect } from "react";
 import { hub, useHub } from "./hub";
-import type { AgentSummary } from "./wire";
+import type { AgentSummary, DirectConversation, Whoami } from "./wire";
 
-const DOTS: Record<string, string> = { idle: "bg-good", busy: "bg-busy", paused: "bg-quiet", offline: "border border-quiet" };
+const DOTS: Record<string, string> = {
+  idle: "bg-good",
+  busy: "bg-busy animate-pulse",
+  paused: "border-2 border-busy",
+  offline: "border-2 border-quiet/60",
+};
+
+/** Whom a direct conversation is with, seen from here. */
+export function partners(dm: DirectConversation | undefined, me: Whoami | null, agents: AgentSummary[]): string {
+  const others = (dm?.participant_ids ?? []).filter((id) => id !== me?.principal.id);
+  return others.map((id) => agents.find((agent) => agent.id === id)?.name || id).join(", ") || "Direct";
+}
 
 export function Sidebar() {
+  const me = useHub((view) => view.me);
   const rooms = useHub((view) => view.rooms);
   const dms = useHub((view) => view.dms);
   const agents = useHub((view) => view.agents);
+  const isMenuOpen = useHub((view) => view.isMenuOpen);
+  const registered = agents.filter((agent) => agent.registered);
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => event.key === "Escape" && hub.setMenu(false);
+    if (isMenuOpen) window.addEventListener("keydown", pressed);
+    return () => window.removeEventListener("keydown", pressed);
+  }, [isMenuOpen]);
   return (
-    <nav aria-label="Conversations and agents" className="w-60 shrink-0 overflow-y-auto border-r border-line bg-panel py-3 max-sm:w-44">
-      <Section title="Rooms" empty="No rooms yet: instar rooms create review">
-        {rooms.map((room) => (
-          <Entry key={room.id} target={`room:${room.id}`} unread={room.unread_count ?? 0}>
-            <span className="text-quiet">#</span> {room.name || room.id}
-          </Entry>
-        ))}
-      </Section>
-      {dms.length > 0 && (
-        <Section title="Direct">
-          {dms.map((dm) => (
-            <Entry key={dm.id} target={`dm:${dm.id}`} unread={dm.unread_count ?? 0}>
-              {dm.participant_ids.filter((id) => id !== "operator").join(", ")}
+    <>
+      {isMenuOpen && <div aria-hidden onClick={() => hub.setMenu(false)} className="absolute inset-0 z-10 bg-black/40 sm:hidden" />}
+      <nav
+        id="sidebar"
+        aria-label="Rooms and agents"
+        className={`w-64 shrink-0 overflow-y-auto border-r border-line bg-panel py-4 max-sm:absolute max-sm:inset-y-0 max-sm:left-0 max-sm:z-20 max-sm:w-[80vw] max-sm:max-w-80 max-sm:shadow-xl ${isMenuOpen ? "" : "max-sm:hidden"}`}
+      >
+        <Section title="Rooms" empty={me && <>No rooms yet. Make one: <code className="code">instar rooms create review</code></>}>
+          {rooms.map((room) => (
+            <Entry key={room.id} target={`room:${room.id}`} unread={room.unread_count ?? 0}>
+              <span className="text-quiet">#</span> {room.name || room.id}
             </Entry>
           ))}
         </Section>
-      )}
-      <Section title="Agents" empty="No agents yet: instar agents register beta">
-        {agents.map((agent) => (
-          <Agent key={agent.fqid} agent={agent} />
-        ))}
-      </Section>
-    </nav>
+        {dms.length > 0 && (
+          <Section title="Direct">
+            {dms.map((dm) => (
+              <Entry key={dm.id} target={`dm:${dm.id}`} unread={dm.unread_count ?? 0}>
+                {partners(dm, me, agents)}
+              </Entry>
+            ))}
+          </Section>
+        )}
+        <Section title="Agents" empty={me && <>No agents yet. Add one: <code className="code">instar agents register beta</code></>}>
+          {registered.map((agent) => (
+            <Agent key={agent.fqid} agent={agent} />
+          ))}
+        </Section>
+      </nav>
+    </>
   );
 }
 
-function Section({ title, empty, children }: { title: string; empty?: string; children: ReactNode[] }) {
+function Section({ title, empty, children }: { title: string; empty?: ReactNode; children: ReactNode[] }) {
   return (
-    <section className="mb-4 px-2">
-      <h2 className="px-2 pb-1 text-xs font-semibold tracking-wide text-quiet uppercase">{title}</h2>
-      {children.length ? <ul>{children}</ul> : <p className="px-2 text-sm text-quiet">{empty}</p>}
+    <section className="mb-5 px-2">
+      <h2 className="px-2 pb-1 text-xs font-semibold text-quiet">{title}</h2>
+      {children.length ? <ul className="space-y-px">{children}</ul> : empty && <p className="px-2 text-sm text-quiet">{empty}</p>}
     </section>
   );
 }
@@ -52,11 +78,11 @@ function Entry({ target, unread, children }: { target: string; unread: number; c
         type="button"
         aria-current={isOpen ? "page" : undefined}
         onClick={() => void hub.show(target)}
-        className={`flex w-full items-center gap-1.5 rounded-md px-2 py-1 text-left ${isOpen ? "bg-mark font-medium" : "hover:bg-raised"}`}
+        className={`entry ${isOpen ? "bg-mark font-medium" : "hover:bg-raised"}`}
       >
         <span className={`grow truncate ${unread ? "font-semibold" : ""}`}>{children}</span>
         {unread > 0 && (
-          <span className="rounded-full bg-accent px-1.5 text-xs leading-5 font-semibold text-on-accent">
+          <span className="rounded-full bg-accent px-1.5 text-xs leading-5 font-semibold text-on-accent tabular-nums">
             {unread > 99 ? "99+" : unread}
             <span className="sr-only"> unread</span>
           </span>
@@ -73,8 +99,8 @@ function Agent({ agent }: { agent: AgentSummary }) {
       <button
         type="button"
         onClick={() => void hub.openDm(agent.id)}
-        title={`${agent.fqid}${agent.task ? `: ${agent.task}` : ""}. Click to write to it directly.`}
-        className="flex w-full items-center gap-2 rounded-md px-2 py-1 text-left hover:bg-raised"
+        title={`Write to ${agent.id} directly${agent.task ? `. Now: ${agent.task}` : ""}`}
+        className="entry hover:bg-raised"
       >
         <span className={`size-2.5 shrink-0 rounded-full ${DOTS[activity] ?? ""}`} aria-hidden />
         <span className="truncate">{agent.name || agent.id}</span>

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { EMPTY, textOf, withDelta, withEvent, withOlder, withPending } from "./timeline";
-import type { EventView, Message } from "./wire";
+import { rowsOf } from "./rows";
+import { EMPTY, textOf, withDelta, withEvent, withOlder, withPending, withRun } from "./timeline";
+import type { EventView, Message, Run } from "./wire";
 
 const message = (id: string, seq: number, text = id): Message => ({
   id,
@@ -43,13 +44,47 @@ test("a streamed answer grows, and its message replaces it", () => {
   expect(withDelta(done, delta(5, "late")).streaming).toEqual([]);
 });
 
-test("a missed delta is said", () => {
+test("a missed delta is known", () => {
   expect(withDelta(withDelta(EMPTY, delta(0, "hel")), delta(9, "x")).streaming[0]?.hasHole).toBe(true);
 });
 
-test("a run that ends without a message leaves no ghost", () => {
-  const ended = withEvent(withDelta(EMPTY, delta(0, "hel")), event("run.finished", { run: { id: "r" } }));
-  expect(ended.streaming).toEqual([]);
+const run = (state: Run["state"], rest: Partial<Run> = {}): Run => ({
+  id: "r",
+  agent_id: "guide",
+  room: "room:general",
+  state,
+  created_at: "2026-01-01T00:00:01Z",
+  message_id: "m9",
+  ...rest,
+});
+
+test("a run is shown from its start, and its record fills a hole", () => {
+  const started = withEvent(EMPTY, event("run.started", { run: run("leased") as never }));
+  expect(started.streaming[0]).toMatchObject({ text: "", messageId: "m9", agentId: "guide" });
+  const holed = withDelta(started, delta(5, "lo"));
+  expect(holed.streaming[0]?.hasHole).toBe(true);
+  const whole = withRun(holed, run("streaming", { partial: "hello lo" }));
+  expect(whole.streaming[0]).toMatchObject({ text: "hello lo", hasHole: false });
+  expect(withDelta(whole, delta(6, "lo")).streaming[0]?.text).toBe("hello lo");
+  expect(withDelta(whole, delta(6, "lo 🦋!")).streaming[0]).toMatchObject({ text: "hello lo 🦋!", length: 11 });
+});
+
+test("a run that ends without an answer leaves a note in its place, and no ghost", () => {
+  const ended = run("failed", { error: "timeout: too long", partial: "hel", ended_at: "2026-01-01T00:00:02Z" });
+  let timeline = withEvent(withDelta(EMPTY, delta(0, "hel")), event("run.finished", { run: ended as never }));
+  timeline = withRun(timeline, ended);
+  expect(timeline.streaming).toEqual([]);
+  expect(timeline.notes).toMatchObject([{ kind: "failed", agentId: "guide", reason: "timeout: too long", partial: "hel" }]);
+  const late = { ...message("m2", 2), created_at: "2026-01-01T00:00:03Z" };
+  expect(rowsOf(withOlder(timeline, [message("m1", 1), late], false, "")).map((row) => row.key)).toEqual(["m1", "r", "m2"]);
+  expect(withEvent(withDelta(EMPTY, delta(0, "hel")), event("run.finished", { run: run("done") as never })).streaming).toEqual([]);
+});
+
+test("messages of one speaker stand together", () => {
+  const other = { ...message("m3", 3), from: { type: "agent", id: "guide" } };
+  const rows = rowsOf(withOlder(EMPTY, [message("m1", 1), message("m2", 2), other], false, ""));
+  expect(rows.map((row) => row.kind === "message" && row.isContinued)).toEqual([false, true, false]);
+  expect(rows.map((row) => Boolean(row.day))).toEqual([true, false, false]);
 });
 
 test("edits, redactions and reactions fold into the message", () => {

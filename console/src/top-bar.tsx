@@ -1,56 +1,81 @@
 import { useState } from "react";
 import { hub, useHub } from "./hub";
+import { Icon } from "./icons";
 import type { LinkState } from "./link";
+import { openPalette } from "./palette";
 
-const LINK: Record<LinkState, { label: string; dot: string }> = {
-  connecting: { label: "Connecting", dot: "bg-busy" },
-  live: { label: "Live", dot: "bg-good" },
-  offline: { label: "Offline, trying again", dot: "bg-bad" },
-  "signed-out": { label: "Signed out", dot: "bg-bad" },
+const LINK: Record<LinkState, { label: string; dot: string; text: string }> = {
+  connecting: { label: "Connecting", dot: "bg-busy animate-pulse", text: "text-busy" },
+  live: { label: "Live", dot: "bg-good", text: "text-quiet" },
+  offline: { label: "Offline", dot: "bg-bad", text: "text-bad" },
+  "signed-out": { label: "Signed out", dot: "bg-bad", text: "text-bad" },
 };
 const THEMES = ["system", "light", "dark"] as const;
+type ThemeName = (typeof THEMES)[number];
 
 export function TopBar() {
   const link = useHub((view) => view.link);
   const network = useHub((view) => view.network);
   const me = useHub((view) => view.me);
+  const isMenuOpen = useHub((view) => view.isMenuOpen);
   const state = LINK[link];
   return (
-    <header className="flex items-center gap-4 border-b border-line bg-panel px-4 py-2">
-      <span className="text-lg font-semibold tracking-tight">{network?.name ?? "Instar"}</span>
-      <span role="status" className="flex items-center gap-2 text-sm text-quiet">
-        <span className={`size-2.5 rounded-full ${state.dot}`} aria-hidden />
+    <header className="flex h-12 shrink-0 items-center gap-2 border-b border-line bg-panel px-3">
+      <button
+        type="button"
+        aria-label="Rooms and agents"
+        aria-expanded={isMenuOpen}
+        aria-controls="sidebar"
+        onClick={() => hub.setMenu(!isMenuOpen)}
+        className="quiet-button sm:hidden"
+      >
+        <Icon name="menu" />
+      </button>
+      <img src="/console/icon.svg" alt="" className="size-6 max-sm:hidden" />
+      <span className="truncate font-semibold tracking-tight">{network?.name ?? "Instar"}</span>
+      <span role="status" className={`ml-1 flex items-center gap-1.5 rounded-full border border-line px-2 py-0.5 text-xs ${state.text}`}>
+        <span className={`size-2 rounded-full ${state.dot}`} aria-hidden />
         {state.label}
       </span>
       <span className="grow" />
+      <button type="button" aria-label="Go to a room or agent" onClick={openPalette} className="quiet-button gap-2">
+        <Icon name="search" />
+        <span className="max-md:hidden">Go to</span>
+        <kbd className="rounded border border-line px-1 font-sans text-xs max-md:hidden">Ctrl K</kbd>
+      </button>
       <Theme />
       {me && (
-        <span className="hidden text-sm text-quiet sm:inline" title={me.scopes.join(", ")}>
+        <span className="max-w-40 truncate px-1 text-sm text-quiet max-sm:hidden" title={`Signed in with ${me.scopes.join(", ")}`}>
           {me.principal.name || me.principal.id}
         </span>
       )}
-      <button type="button" className="rounded-md px-2 py-1 text-sm text-quiet hover:bg-raised" onClick={() => void hub.signOut()}>
-        Sign out
+      <button type="button" aria-label="Sign out" title="Sign out" className="quiet-button" onClick={() => void hub.signOut()}>
+        <Icon name="leave" />
       </button>
     </header>
   );
 }
 
+function chooseTheme(next: ThemeName): void {
+  document.documentElement.dataset["theme"] = next;
+  localStorage.setItem("instar.theme", next);
+}
+
 function Theme() {
-  const [theme, setTheme] = useState(document.documentElement.dataset["theme"] ?? "system");
-  const choose = (next: string) => {
-    document.documentElement.dataset["theme"] = next;
-    localStorage.setItem("instar.theme", next);
-    setTheme(next);
-  };
+  const [theme, setTheme] = useState<ThemeName>(() => THEMES.find((each) => each === document.documentElement.dataset["theme"]) ?? "system");
+  const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system";
   return (
-    <label className="flex items-center gap-1.5 text-sm text-quiet">
-      Theme
-      <select value={theme} onChange={(event) => choose(event.target.value)} className="rounded-md border border-line bg-panel px-1.5 py-1 text-ink">
-        {THEMES.map((each) => (
-          <option key={each}>{each}</option>
-        ))}
-      </select>
-    </label>
+    <button
+      type="button"
+      aria-label={`Theme: ${theme}. Change to ${next}.`}
+      title={`Theme: ${theme}`}
+      className="quiet-button"
+      onClick={() => {
+        chooseTheme(next);
+        setTheme(next);
+      }}
+    >
+      <Icon name={theme} />
+    </button>
   );
 }

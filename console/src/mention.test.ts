@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { mentionAt } from "./composer";
+import { mentionAt } from "./mention";
 
 test.each([
   ["@", 1, ""],
