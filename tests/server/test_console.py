@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 async def test_files_and_views(folder: Path) -> None:
     async with running(Console(folder)) as hub:
-        for path in ("/console/", "/console/index.html", "/console/rooms/general", "/console/a.b/c"):
+        for path in ("/console/", "/console/index.html", "/console/room/general", "/console/room/v1.2", "/console/a.b/c"):
             page = await hub.get(path)
             assert (page.status, page.body) == (200, b"<!doctype html>index"), path
             assert page.headers["cache-control"] == "no-cache"

@@ -12,6 +12,8 @@ from instar.wire.http import Request, Response, Upgrade
 
 PREFIX = "/console/"
 _INDEX = "index.html"
+_VIEWS = ("room/", "dm/")
+"""Below these are ids, which may have dots."""
 _HASHED = re.compile(r"[.-][A-Za-z0-9_-]{8,}\.[a-z0-9]+$")
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 _NOT_BUILT = b"""<!doctype html>
@@ -53,7 +55,7 @@ class Console:
         return None
 
     async def handle(self, request: Request) -> Response | None:
-        """Serve a file; a path without a dot is a view of the single page."""
+        """Serve a file; a path without a dot, or of a conversation, is a view of the single page."""
         if request.path == PREFIX[:-1]:
             return Response(308, b"", "text/plain", (("location", PREFIX),), route="/console")
         if not request.path.startswith(PREFIX):
@@ -64,7 +66,7 @@ class Console:
             return Response(404, _NOT_BUILT, "text/html; charset=utf-8", route=PREFIX)
         name = request.path.removeprefix(PREFIX)
         asset = self._assets.get(name)
-        if asset is None and "." not in name.rpartition("/")[2]:
+        if asset is None and (name.startswith(_VIEWS) or "." not in name.rpartition("/")[2]):
             asset = self._assets[_INDEX]
         if asset is None:
             raise InstarError("not_found", "the console has no such file", hint="Open /console/.")
