@@ -39,8 +39,8 @@ async def test_what_is_refused(prefer_fast: bool) -> None:
         assert await refused(hub, "/elsewhere") == (404, "not_found")
         assert await refused(hub, Origin="http://evil.example") == (403, "origin_refused")
         assert await refused(hub, Host="evil.example") == (403, "origin_refused")
-        assert await refused(hub, Sec_WebSocket_Version="8") == (400, "")
-        assert await refused(hub, Sec_WebSocket_Key="short") == (400, "")
+        assert await refused(hub, Sec_WebSocket_Version="8") == (400, "bad_request")
+        assert await refused(hub, Sec_WebSocket_Key="short") == (400, "bad_request")
         async with await hub.socket(Origin=hub.base_url):
             pass
 

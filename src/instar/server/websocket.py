@@ -23,6 +23,7 @@ from instar.wire.http import SocketSession, Upgrade
 from instar.wire.limits import FRAME_MAX_BYTES, SEND_HIGH_BYTES, SOCKET_SEND_BUFFER_BYTES
 from instar.wire.problem import error_response
 
+from .guard import request_id
 from .http import Carrier, Scope, raw_response
 
 P = ParamSpec("P")
@@ -115,9 +116,10 @@ class Link(asyncio.Protocol):
 
     async def _answer(self, scope: Scope) -> None:
         handshake = _accept(scope)
-        if isinstance(handshake, bytes):
+        if isinstance(handshake, InstarError):
             self._carrier.bad_requests.inc()
-            self._refuse(handshake)
+            rid = request_id({})
+            self._refuse(raw_response(error_response(handshake, rid), rid, str(scope["path"])))
             return
         upgrade, rid = await self._carrier.upgrade(scope)
         self._task = self._scope = None
@@ -339,11 +341,12 @@ class Link(asyncio.Protocol):
             self._call(session.closed, code)
 
 
-def _accept(scope: Scope) -> Headers | bytes:
-    """Check the handshake itself; return the headers of the 101, or the whole refusal."""
+def _accept(scope: Scope) -> Headers | InstarError:
+    """Check the handshake itself; return the headers of the 101, or why there is none."""
     headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
     machine = ServerProtocol(logger=_quiet)
-    response = machine.accept(HandshakeRequest(str(scope["path"]), headers, method=str(scope["method"])))
-    if response.status_code == 101:
-        return response.headers
-    return response.serialize()
+    answer = machine.accept(HandshakeRequest(str(scope["path"]), headers, method=str(scope["method"])))
+    if answer.status_code == 101:
+        return answer.headers
+    cause = f"this is no WebSocket handshake: {machine.handshake_exc}"
+    return InstarError("bad_request", cause, hint="Send `GET` with the headers of RFC 6455, or no `Upgrade` header.")

@@ -1,0 +1,122 @@
+"""One valid request for every operation of the table, in a prepared hub; an operation without a row fails the run."""
+
+import json
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from faults.hub import Http, Hub
+from instar.wire.operation import Body
+from instar.wire.table import TABLE, AnyOperation
+
+ROOM = {"kind": "room", "room_id": "plaza"}
+TEXT = [{"kind": "text", "text": "hello @beta, and **more**"}]
+BLOB = "sha256-" + "0" * 64
+
+VALID: dict[str, dict[str, Any]] = {
+    "hub.network": {},
+    "hub.health": {},
+    "hub.ready": {},
+    "hub.status": {},
+    "hub.backup": {"name": "again.tar"},
+    "hub.settings": {},
+    "hub.apply": {
+        "network_id": "local",
+        "rooms": [{"id": "plaza", "name": "Plaza", "members": ["alpha"], "visibility": "public"}],
+        "agents": [{"id": "beta", "name": "Beta", "wake": "mentions"}],
+        "dry_run": True,
+    },
+    "pairings.list": {"limit": "5"},
+    "keys.create": {"name": "k", "scopes": ["write"], "agents": ["beta"], "rooms": ["plaza"], "expires_in_s": 60},
+    "keys.list": {},
+    "keys.revoke": {"key_id": "key-gone"},
+    "keys.rotate": {"key_id": "key-gone"},
+    "auth.whoami": {},
+    "auth.exchange": {"code": "il_nothing"},
+    "auth.logout": {},
+    "auth.console_link": {},
+    "rooms.list": {"limit": "10", "after": "general"},
+    "rooms.create": {"id": "fresh", "name": "Fresh", "members": ["alpha"], "write_policy": "members"},
+    "rooms.get": {"room_id": "plaza"},
+    "rooms.update": {"room_id": "plaza", "name": "P", "visibility": "private", "write_policy": "members"},
+    "rooms.remove": {"room_id": "fresh"},
+    "rooms.members": {"room_id": "plaza", "add": ["gamma"], "remove": ["delta", "net:eps"]},
+    "rooms.messages": {"room_id": "plaza", "limit": "10", "before": "m-1"},
+    "rooms.threads": {"room_id": "plaza", "limit": "10"},
+    "rooms.mark_read": {"target": ROOM, "message_id": "m-1", "as": ""},
+    "rooms.export": {"room_id": "plaza"},
+    "threads.get": {"thread_id": "t-1"},
+    "threads.messages": {"thread_id": "t-1", "limit": "10"},
+    "dms.list": {"limit": "10"},
+    "dms.open": {"participant_ids": ["beta"], "as": "operator"},
+    "dms.get": {"dm_id": "d-1"},
+    "dms.messages": {"dm_id": "d-1", "limit": "10"},
+    "messages.send": {
+        "target": ROOM,
+        "parts": [*TEXT, {"kind": "data", "data": {"a": [1, {"b": None}]}}, {"kind": "url", "url": "https://e.org/"}],
+        "from": {"type": "human", "id": "operator", "name": "Op"},
+        "mentions": ["beta"],
+        "reply_to": "m-1",
+    },
+    "messages.send_batch": {"messages": [{"target": ROOM, "parts": TEXT}, {"target": ROOM, "parts": TEXT}]},
+    "messages.get": {"message_id": "m-1"},
+    "messages.edit": {"message_id": "m-1", "parts": TEXT, "mentions": []},
+    "messages.redact": {"message_id": "m-2", "reason": "why"},
+    "messages.react": {"message_id": "m-1", "reaction": "+1", "as": ""},
+    "messages.unreact": {"message_id": "m-1", "reaction": "+1", "as": ""},
+    "messages.search": {"q": 'hello "and more" be*', "room_id": "plaza", "from": "operator", "limit": "5"},
+    "artifacts.list": {"room_id": "plaza", "limit": "5"},
+    "blobs.upload": {"filename": "a.txt", "media_type": "text/plain"},
+    "blobs.get": {"blob": BLOB},
+    "agents.list": {"limit": "10"},
+    "agents.get": {"agent_id": "beta"},
+    "agents.register": {"requested_agent_id": "beta", "name": "Beta", "wake": "all", "issue_token": False},
+    "agents.rotate_token": {"agent_id": "beta"},
+    "agents.update": {"agent_id": "beta", "name": "B", "wake": "all", "wake_rooms": {"plaza": "never"}},
+    "agents.remove": {"agent_id": "gone"},
+    "agents.pause": {"agent_id": "beta"},
+    "agents.resume": {"agent_id": "beta"},
+    "agents.set_presence": {"agent_id": "beta", "activity": "busy", "task": "t"},
+    "agents.stop_all": {"reason": "r"},
+    "agents.resume_all": {},
+    "inbox.read": {"agent_id": "beta", "wait": "0.01", "limit": "5", "lease": "false", "state": "pending"},
+    "inbox.ack": {"agent_id": "beta", "items": [1, 2], "up_to": 0, "lease": ""},
+    "inbox.nack": {"agent_id": "beta", "items": [1], "reason": "r", "final": False},
+    "inbox.replay": {"agent_id": "beta", "items": [1]},
+    "events.read": {"after": "1", "limit": "5", "wait": "0.01", "room_id": "plaza"},
+    "runs.list": {"agent_id": "beta", "state": "done", "limit": "5"},
+    "runs.get": {"run_id": "run-1"},
+    "runs.cancel": {"run_id": "run-1", "reason": "r"},
+}
+"""Operation → parameters that fit; with the objects of `prepare`."""
+
+
+def split(operation: AnyOperation, params: dict[str, Any]) -> tuple[str, str, dict[str, Any] | None]:
+    """Return path, query string and body of an operation with these parameters."""
+    route = operation.route
+    assert route is not None
+    path, rest = route.path, dict(params)
+    for name in [piece[1:-1] for piece in route.path.split("/") if piece.startswith("{")]:
+        path = path.replace("{" + name + "}", quote(str(rest.pop(name, "")), safe="", errors="surrogatepass"))
+    if route.method in ("GET", "DELETE") or route.body is Body.BYTES:
+        return path, urlencode({name: str(value) for name, value in rest.items()}, errors="surrogatepass"), None
+    return path, "", rest
+
+
+async def prepare(hub: Hub) -> None:
+    """Make the objects that the valid requests name."""
+    assert VALID.keys() == TABLE.keys(), "give every operation a valid request"
+    http = Http(hub)
+    apply = {"rooms": [{"id": "plaza", "members": ["alpha", "beta"]}, {"id": "fresh"}], "agents": [{"id": "beta"}]}
+    thread = {"kind": "thread", "room_id": "plaza", "thread_id": "t-1"}
+    dm = {"kind": "dm", "dm_id": "d-1", "participant_ids": ["operator", "beta"]}
+    sends = [
+        ("m-1", ROOM),
+        ("m-2", ROOM),
+        ("m-3", thread),
+        ("m-4", dm),
+    ]
+    answers = [await http.ask("POST", "/v1/apply", apply)]
+    for message_id, target in sends:
+        answers.append(await http.ask("POST", "/v1/messages", {"id": message_id, "target": target, "parts": TEXT}))
+    http.close()
+    assert [status for status, _ in answers] == [200, 202, 202, 202, 202], json.dumps(answers)
