@@ -7,7 +7,7 @@ import signal
 import sys
 from asyncio.subprocess import Process
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 INSTAR = Path(sys.executable).parent / "instar"
 START_S = 20.0
@@ -17,6 +17,8 @@ ROOM = "faults"
 
 class Hub:
     """One data directory and, at times, a process on it."""
+
+    started: ClassVar[list["Hub"]] = []
 
     def __init__(self, data_dir: Path, *flags: str, log: Path | None = None) -> None:
         self.data_dir = data_dir
@@ -40,6 +42,7 @@ class Hub:
             self.process = await asyncio.create_subprocess_exec(
                 str(INSTAR), *words, stdout=asyncio.subprocess.PIPE, stderr=log
             )
+        Hub.started.append(self)
         assert self.process.stdout is not None
         line = await asyncio.wait_for(self.process.stdout.readline(), START_S)
         announced = json.loads(line)

@@ -1,5 +1,6 @@
 """The one module that knows everybody: it wires the hub, opens it, serves it, and closes it in order."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,8 @@ from .streams import Streams
 
 LOCAL_GRANT = "local-grant"
 BLOB_FOLDER = "blobs"
+PRIVATE = 0o077
+"""Everything that the hub writes is its owner's alone."""
 EXPIRY_S = 1.0
 LAST_USED_FLUSH_S = 60.0
 LEDGER_TRIM_S = 3_600.0
@@ -247,5 +250,6 @@ def run(loaded: Loaded, *, announce: Callable[[Announcement], None]) -> int:
     Raises:
         InstarError: As `App.serve` says.
     """
+    os.umask(PRIVATE)
     logs.configure(loaded.settings.log.level, loaded.settings.log.format)
     return lifecycle.run(App(loaded).serve(announce))

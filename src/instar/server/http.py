@@ -22,6 +22,7 @@ from .guard import API_POLICY, CONSOLE_POLICY, SECURITY_HEADERS, Guard, request_
 from .heartbeat import Heartbeat
 from .metrics import Metrics
 from .streams import Streams
+from .whole import write_at_once
 
 Scope = Mapping[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -30,6 +31,8 @@ Headers = Mapping[str, str]
 _log = structlog.get_logger("instar.server")
 _NO_STORE = (b"cache-control", b"no-store")
 _CONTENT_TYPES: dict[str, bytes] = {}
+_FIXED_HEADS: dict[tuple[int, str, bool], bytes] = {}
+FIXED_HEADS_MAX = 256
 
 
 class Carrier:
@@ -288,6 +291,22 @@ def raw_response(answer: Response, rid: str, path: str = "/") -> bytes:
 
 
 async def _send_whole(send: Send, scope: Scope, answer: Response, rid: str) -> None:
-    head = whole_head(answer, scope["path"], rid)
+    path, method = scope["path"], scope["method"]
+    if not answer.headers and method != "HEAD" and write_at_once(send, _fixed_head(answer, path), answer.body, rid):
+        return
+    head = whole_head(answer, path, rid)
     await send({"type": "http.response.start", "status": answer.status, "headers": head})
     await send({"type": "http.response.body", "body": answer.body})
+
+
+def _fixed_head(answer: Response, path: str) -> bytes:
+    """Return the status line and the headers that are the same for every answer of this kind."""
+    key = (answer.status, answer.content_type, path.startswith("/console"))
+    fixed = _FIXED_HEADS.get(key)
+    if fixed is None:
+        lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}".encode()]
+        lines += [name + b": " + value for name, value in _head(answer, path, "") if name != b"x-request-id"]
+        fixed = b"\r\n".join(lines)
+        if len(_FIXED_HEADS) < FIXED_HEADS_MAX:
+            _FIXED_HEADS[key] = fixed
+    return fixed

@@ -154,7 +154,7 @@ class Card:
         Raises:
             InstarError: `unprocessable_entity` for a name that is no plain file name; `storage_full`.
         """
-        stamp = to_rfc3339(now()).partition(".")[0].rstrip("Z").replace(":", "")
+        stamp = to_rfc3339(now()).rstrip("Z").replace(":", "")
         name = act.params.name or f"instar-{stamp}.tar"
         if not is_id(name):
             raise InstarError("unprocessable_entity", f"{name!r} is no plain file name")

@@ -61,7 +61,7 @@ class Operations:
         if inspect.isawaitable(located):
             located = await located
         self._authority.require(caller, operation.verb, operation.object, located)
-        act = Act[Any, Any](
+        act: Act[Any, Any] = Act(
             caller=caller,
             operation=operation,
             params=params,
