@@ -11,7 +11,8 @@ DEEP = 100_000
 NASTY: list[Any] = [
     None, True, False, 0, -1, 1, 2**31, 2**53, 2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**400, 1.5, -0.0, 1e308, "",
     " ", "\0", "a\0b", "\ud800", "\udfff\ud800", "x" * 130, "x" * 70_000, "é" * 64, "\u202e", "\ufeff",
-    "../../etc/passwd", "..", ".", "/", "a/b", "%2e%2e%2f", "%00", "molt://", "molt://local/agents/beta", "molt://x/agents/", "local:beta",
+    "../../etc/passwd", "..", ".", "/", "a/b", "%2e%2e%2f", "%00", "molt://", "molt://local/agents/beta", "molt://x/agents/",
+    "local:beta",
     ":", "a:b:c", "system:keys", "room:general", "operator", "guide", "key-1", "nan", "inf", "-inf", "1e400", "0x10",
     "1_000", "٣", "true", "no", "' OR 1=1 --", '"', '" OR "', "*", "(", "NEAR(", "a AND", "-", "^a", "a:b*", "\x01\x02",
     "{}", "[]", [], {}, [[]], [{}], {"": {}}, {"kind": "text"}, [None], ["a"] * 600, [1] * 600, {"a": {"b": {"c": []}}},
