@@ -99,7 +99,7 @@ export function Composer({ room }: { room: string }) {
           aria-expanded={isChoosing}
           aria-controls="suggestions"
           aria-activedescendant={isChoosing ? `suggestion-${chosen}` : undefined}
-          placeholder={canWrite ? "Write a message. @ mentions an agent." : "You may read this room, but not write in it."}
+          placeholder={canWrite ? "Write a message, @ to mention" : "You may read here, but not write"}
           title="Enter sends, Shift+Enter breaks the line"
           onChange={(event) => edited(event.target.value, event.target.selectionStart)}
           onBlur={() => setMention(null)}

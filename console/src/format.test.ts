@@ -21,8 +21,9 @@ test("code, links, mentions and strong words are found in prose", () => {
 });
 
 test("fenced and indented code keep their shape; an open fence is code", () => {
-  expect(blocks("so:\n\n```py\nif a:\n    b\n```\nand\n\n    x\n\n    y\n\nend")).toEqual([
+  expect(blocks("so:\n\nthus:\n```py\nif a:\n    b\n```\nand\n\n    x\n\n    y\n\nend")).toEqual([
     prose(text("so:")),
+    prose(text("thus:")),
     { kind: "code", text: "if a:\n    b", language: "py" },
     prose(text("and")),
     { kind: "code", text: "x\n\ny", language: "" },

@@ -19,7 +19,7 @@ export function blocks(text: string, mentioned: ReadonlySet<string> = new Set())
   const found: Block[] = [];
   let prose: string[] = [];
   const endProse = () => {
-    const joined = prose.join("\n").replace(/^\n+|\n+$/g, "");
+    const joined = prose.join("\n");
     if (joined) found.push({ kind: "prose", pieces: inline(joined, mentioned) });
     prose = [];
   };
@@ -40,7 +40,8 @@ export function blocks(text: string, mentioned: ReadonlySet<string> = new Set())
       const code = lines.slice(at, end).map((each) => each.replace(INDENTED, "")).join("\n");
       found.push({ kind: "code", text: code.trimEnd(), language: "" });
       at = end - 1;
-    } else prose.push(line);
+    } else if (line.trim()) prose.push(line);
+    else endProse();
   }
   endProse();
   return found;

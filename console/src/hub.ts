@@ -272,7 +272,7 @@ export class Hub {
   }
 
   async cancelRun(runId: string): Promise<void> {
-    await this.#link.call("runs.cancel", { run_id: runId, reason: "stopped in the console" }).catch((error: unknown) => this.#complain(error));
+    await this.#link.call("runs.cancel", { run_id: runId, reason: "asked for in the console" }).catch((error: unknown) => this.#complain(error));
   }
 
   dismiss(): void {

@@ -38,7 +38,7 @@ const STATES = { sending: "sending…", waiting: "waits for the hub", failed: "n
 export function PendingRow({ pending, room, isContinued }: { pending: Pending; room: string; isContinued: boolean }) {
   const { message, state, error } = pending;
   return (
-    <Frame who={message.from.name || message.from.id || ""} isAgent={false} note={STATES[state]} isContinued={isContinued}>
+    <Frame who={message.from.name || message.from.id || ""} isAgent={false} note={isContinued ? undefined : STATES[state]} isContinued={isContinued}>
       <div className="opacity-70">
         <Prose text={textOf(message)} />
       </div>
@@ -187,7 +187,7 @@ function Prose({ text, mentioned = NOBODY }: { text: string; mentioned?: Readonl
     block.kind === "code" ? (
       <Code key={index} text={block.text} language={block.language} />
     ) : (
-      <p key={index} className="wrap-anywhere whitespace-pre-wrap">
+      <p key={index} className="max-w-[85ch] wrap-anywhere whitespace-pre-wrap not-first:mt-2">
         {block.pieces.map((piece, at) => (
           <Piece key={at} piece={piece} />
         ))}
@@ -227,7 +227,7 @@ function Code({ text, language }: { text: string; language: string }) {
     setTimeout(() => setCopied(false), COPIED_MS);
   };
   return (
-    <div className="group/code relative my-1.5">
+    <div className="group/code relative my-1.5 max-w-[85ch]">
       <pre tabIndex={0} aria-label={language ? `Code, ${language}` : "Code"} className="overflow-x-auto rounded-lg border border-line bg-raised px-3 py-2 font-mono text-[0.85em]">
         {text}
       </pre>

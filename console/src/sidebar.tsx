@@ -103,8 +103,8 @@ function Agent({ agent }: { agent: AgentSummary }) {
         className="entry hover:bg-raised"
       >
         <span className={`size-2.5 shrink-0 rounded-full ${DOTS[activity] ?? ""}`} aria-hidden />
-        <span className="truncate">{agent.name || agent.id}</span>
-        <span className="grow truncate text-right text-xs text-quiet">{agent.task || activity}</span>
+        <span className="grow truncate">{agent.name || agent.id}</span>
+        <span className="text-xs text-quiet">{activity}</span>
       </button>
     </li>
   );
