@@ -164,7 +164,8 @@ GET = Operation(
 )  # fmt: skip
 REGISTER = Operation(
     "agents.register", RegisterAgent, AgentRegistration, Verb.REGISTER, ObjectKind.AGENT,
-    "Claim an agent id", Route("POST", "/v1/agents/register", 201), example={"requested_agent_id": "beta"},
+    "Claim an agent id", Route("POST", "/v1/agents/register", 201, repeat_status=200),
+    example={"requested_agent_id": "beta"},
 )  # fmt: skip
 TOKEN = Operation(
     "agents.rotate_token", AgentRef, AgentToken, Verb.MANAGE, ObjectKind.AGENT,

@@ -373,7 +373,7 @@ UPLOAD = Operation(
 )  # fmt: skip
 BLOB = Operation(
     "blobs.get", BlobRef, BlobContent, Verb.READ, ObjectKind.MESSAGE,
-    "Read a stored file", Route("GET", "/v1/blobs/{blob}"),
+    "Read a stored file", Route("GET", "/v1/blobs/{blob}", media_type="*/*"),
 )  # fmt: skip
 
 OPERATIONS = (SEND, SEND_BATCH, GET, EDIT, REDACT, REACT, UNREACT, SEARCH, ARTIFACTS, UPLOAD, BLOB)

@@ -57,6 +57,10 @@ class Route:
     path: str
     status: int = 200
     body: Body = Body.JSON
+    repeat_status: int = 0
+    """Status of a success that made nothing new; 0: `status` says both."""
+    media_type: str = "application/json"
+    """Of the answer; `*/*` when the stored file says it."""
 
 
 class Nothing(msgspec.Struct, frozen=True):

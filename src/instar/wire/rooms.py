@@ -353,7 +353,7 @@ MARK_READ = Operation(
 )  # fmt: skip
 EXPORT = Operation(
     "rooms.export", ExportRoom, ExportEnd, Verb.READ, ObjectKind.ROOM,
-    "Export a conversation as NDJSON", Route("GET", "/v1/export"),
+    "Export a conversation as NDJSON", Route("GET", "/v1/export", media_type="application/x-ndjson"),
 )  # fmt: skip
 APPLY = Operation(
     "hub.apply", Apply, Applied, Verb.CREATE, ObjectKind.ROOM,

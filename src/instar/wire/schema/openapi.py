@@ -64,10 +64,7 @@ def _entry(operation: Operation[Any, Any]) -> dict[str, Any]:
         "tags": [operation.name.partition(".")[0]],
         "x-instar-right": f"{operation.verb} {operation.object}",
         "responses": {
-            str(operation.route.status): {
-                "description": "Done",
-                "content": {"application/json": {"schema": {"$ref": REF.format(name=name_of(operation.result))}}},
-            },
+            **_successes(operation),
             "default": {
                 "description": f"One of: {', '.join(CODES)}",
                 "content": {"application/json": {"schema": {"$ref": REF.format(name="Problem")}}},
@@ -84,3 +81,15 @@ def _entry(operation: Operation[Any, Any]) -> dict[str, Any]:
             "content": {"application/json": {"schema": fields.body}},
         }
     return entry
+
+
+def _successes(operation: Operation[Any, Any]) -> dict[str, Any]:
+    """Return the answers of an operation that is done; bytes and lines have no schema."""
+    assert operation.route is not None
+    route = operation.route
+    is_json = route.media_type == "application/json"
+    schema: dict[str, Any] = {"schema": {"$ref": REF.format(name=name_of(operation.result))}} if is_json else {}
+    done = {str(route.status): {"description": "Done", "content": {route.media_type: schema}}}
+    if route.repeat_status:
+        done[str(route.repeat_status)] = {"description": "Was done before", "content": {route.media_type: schema}}
+    return done
