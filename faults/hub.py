@@ -80,7 +80,7 @@ class Http:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:  # noqa: ANN401 - JSON
-        """Send a request; return status and decoded body.
+        """Send a request (a body of bytes as it is); return status and decoded body.
 
         Raises:
             OSError, asyncio.IncompleteReadError: The hub is gone; whether the request took effect is unknown.
@@ -88,7 +88,7 @@ class Http:
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._hub.port, limit=1 << 24)
         reader, writer = self._streams
-        payload = json.dumps(body).encode() if body is not None else b""
+        payload = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._hub.port}\r\n"
             f"Authorization: Bearer {self._hub.token}\r\n"

@@ -1,6 +1,6 @@
 """One valid request for every operation of the table, in a prepared hub; an operation without a row fails the run."""
 
-import json
+import hashlib
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -10,7 +10,8 @@ from instar.wire.table import TABLE, AnyOperation
 
 ROOM = {"kind": "room", "room_id": "plaza"}
 TEXT = [{"kind": "text", "text": "hello @beta, and **more**"}]
-BLOB = "sha256-" + "0" * 64
+FILE = b"a plan"
+BLOB = "sha256-" + hashlib.sha256(FILE).hexdigest()
 
 VALID: dict[str, dict[str, Any]] = {
     "hub.network": {},
@@ -47,7 +48,7 @@ VALID: dict[str, dict[str, Any]] = {
     "threads.get": {"thread_id": "t-1"},
     "threads.messages": {"thread_id": "t-1", "limit": "10"},
     "dms.list": {"limit": "10"},
-    "dms.open": {"participant_ids": ["beta"], "as": "operator"},
+    "dms.open": {"participant_ids": ["beta"], "as": ""},
     "dms.get": {"dm_id": "d-1"},
     "dms.messages": {"dm_id": "d-1", "limit": "10"},
     "messages.send": {
@@ -102,21 +103,28 @@ def split(operation: AnyOperation, params: dict[str, Any]) -> tuple[str, str, di
     return path, "", rest
 
 
+def sent(message_id: str, target: dict[str, Any], parts: list[dict[str, Any]] = TEXT) -> tuple[str, str, Any, int]:
+    return "POST", "/v1/messages", {"id": message_id, "target": target, "parts": parts}, 202
+
+
+PREPARATION: list[tuple[str, str, Any, int]] = [
+    ("POST", "/v1/apply", {"rooms": [{"id": "plaza", "members": ["alpha", "beta"]}, {"id": "fresh"}]}, 200),
+    ("POST", "/v1/agents/register", {"requested_agent_id": "beta"}, 201),
+    ("POST", "/v1/uploads?filename=plan.txt&media_type=text/plain", FILE, 201),
+    sent("m-1", ROOM),
+    sent("m-2", ROOM),
+    sent("m-3", {"kind": "thread", "room_id": "plaza", "thread_id": "t-1"}),
+    sent("m-4", {"kind": "dm", "dm_id": "d-1", "participant_ids": ["operator", "beta"]}),
+    sent("m-5", ROOM, [{"kind": "file", "blob": BLOB, "filename": "plan.txt", "media_type": "text/plain"}]),
+]
+"""Requests that make the objects of `VALID`: method, path, body, status."""
+
+
 async def prepare(hub: Hub) -> None:
     """Make the objects that the valid requests name."""
     assert VALID.keys() == TABLE.keys(), "give every operation a valid request"
     http = Http(hub)
-    apply = {"rooms": [{"id": "plaza", "members": ["alpha", "beta"]}, {"id": "fresh"}], "agents": [{"id": "beta"}]}
-    thread = {"kind": "thread", "room_id": "plaza", "thread_id": "t-1"}
-    dm = {"kind": "dm", "dm_id": "d-1", "participant_ids": ["operator", "beta"]}
-    sends = [
-        ("m-1", ROOM),
-        ("m-2", ROOM),
-        ("m-3", thread),
-        ("m-4", dm),
-    ]
-    answers = [await http.ask("POST", "/v1/apply", apply)]
-    for message_id, target in sends:
-        answers.append(await http.ask("POST", "/v1/messages", {"id": message_id, "target": target, "parts": TEXT}))
+    for method, path, body, status in PREPARATION:
+        got, answer = await http.ask(method, path, body)
+        assert got == status, (path, answer)
     http.close()
-    assert [status for status, _ in answers] == [200, 202, 202, 202, 202], json.dumps(answers)

@@ -3,11 +3,15 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import checks
+
+from faults.valid import PREPARATION, VALID, split
+from instar.wire.table import TABLE
 
 from .running import RunningHub
 
@@ -36,12 +40,52 @@ CHECKED = (
     suppress_health_check=list(HealthCheck),
 )
 def test_answers_are_as_documented(case: Any, hub: RunningHub) -> None:
-    case.call_and_validate(
-        base_url=hub.url,
-        headers={"Authorization": f"Bearer {hub.operator_token}"},
-        checks=list(CHECKED),
-        timeout=10,
+    validated(case, hub)
+
+
+def validated(case: Any, hub: RunningHub) -> Any:
+    headers = {"Authorization": f"Bearer {hub.operator_token}"}
+    return case.call_and_validate(base_url=hub.url, headers=headers, checks=list(CHECKED), timeout=10)
+
+
+@pytest.fixture(scope="module")
+def place(hub: RunningHub) -> None:
+    """What the valid requests name."""
+    for method, path, body, status in PREPARATION:
+        got, answer = hub.ask(method, path, body)
+        assert got == status, (path, answer)
+
+
+REFUSED = {
+    "keys.revoke": 404,
+    "keys.rotate": 404,
+    "auth.exchange": 401,
+    "auth.logout": 409,
+    "rooms.create": 409,
+    "agents.remove": 404,
+    "inbox.replay": 404,
+    "runs.get": 404,
+    "runs.cancel": 404,
+}
+"""Valid requests that name what is not there, or is there already."""
+
+
+@pytest.mark.parametrize("name", sorted(TABLE))
+@pytest.mark.usefixtures("place")
+def test_a_valid_request_is_answered_as_documented(name: str, hub: RunningHub) -> None:
+    operation = TABLE[name]
+    assert operation.route is not None
+    path, query, body = split(operation, VALID[name])
+    described = SCHEMA[operation.route.path][operation.route.method]
+    segments = dict(zip(operation.route.path.split("/"), path.split("/"), strict=True))
+    case = described.Case(
+        path_parameters={part[1:-1]: unquote(value) for part, value in segments.items() if part[:1] == "{"},
+        query=dict(parse_qsl(query)),
+        **({"body": body, "media_type": "application/json"} if body else {}),
     )
+    answer = validated(case, hub)
+    success = {operation.route.status, operation.route.repeat_status or operation.route.status}
+    assert answer.status_code in ({REFUSED[name]} if name in REFUSED else success), answer.content
 
 
 @pytest.fixture(scope="module", autouse=True)
