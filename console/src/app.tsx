@@ -11,6 +11,7 @@ export function App() {
   const me = useHub((view) => view.me);
   const open = useHub((view) => view.open);
   const notice = useHub((view) => view.notice);
+  const isStopped = useHub((view) => view.isStopped);
   const announcement = useHub((view) => view.announcement);
   const unread = useHub((view) => [...view.rooms, ...view.dms].reduce((sum, each) => sum + (each.unread_count ?? 0), 0));
   const name = useHub((view) => view.network?.name ?? "Instar");
@@ -25,6 +26,7 @@ export function App() {
       </a>
       <TopBar />
       {link === "offline" && <Offline />}
+      {isStopped && <Stopped />}
       {notice && (
         <div role="alert" className="flex items-center gap-3 border-b border-line bg-bad-soft px-4 py-2 text-sm text-bad">
           <span className="min-w-0 grow break-words">{notice}</span>
@@ -53,6 +55,17 @@ function Offline() {
       <span className="grow">The hub does not answer. What you write is kept here and sent when it is back.</span>
       <button type="button" className="rounded-md px-2 py-1 font-medium whitespace-nowrap hover:bg-panel" onClick={() => hub.retryNow()}>
         Try now
+      </button>
+    </div>
+  );
+}
+
+function Stopped() {
+  return (
+    <div role="status" className="flex items-center gap-3 border-b border-line bg-bad-soft px-4 py-2 text-sm text-bad">
+      <span className="grow">All agents are stopped. What is written waits for them.</span>
+      <button type="button" className="rounded-md px-2 py-1 font-medium whitespace-nowrap hover:bg-panel" onClick={() => void hub.stopAll(false)}>
+        Let them run
       </button>
     </div>
   );

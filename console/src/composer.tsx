@@ -94,10 +94,8 @@ export function Composer({ room }: { room: string }) {
           rows={1}
           disabled={!canWrite}
           autoFocus={window.matchMedia("(min-width: 640px)").matches}
-          role="combobox"
           aria-autocomplete="list"
-          aria-expanded={isChoosing}
-          aria-controls="suggestions"
+          aria-controls={isChoosing ? "suggestions" : undefined}
           aria-activedescendant={isChoosing ? `suggestion-${chosen}` : undefined}
           placeholder={canWrite ? "Write a message, @ to mention" : "You may read here, but not write"}
           title="Enter sends, Shift+Enter breaks the line"

@@ -24,6 +24,8 @@ export interface View {
   /** Key of the conversation on screen: `room:general`, `dm:…`. */
   open: string;
   notice: string;
+  /** All agents are stopped until somebody resumes them. */
+  isStopped: boolean;
   /** What a screen reader is told: whole messages, never single words of a streaming one. */
   announcement: string;
   isMenuOpen: boolean;
@@ -39,6 +41,7 @@ const NOTHING: View = {
   timelines: {},
   open: "",
   notice: "",
+  isStopped: false,
   announcement: "",
   isMenuOpen: false,
 };
@@ -152,12 +155,14 @@ export class Hub {
   }
 
   async #refreshLists(): Promise<void> {
-    const [rooms, dms, agents] = await Promise.all([
+    const [rooms, dms, agents, status] = await Promise.all([
       this.#link.call("rooms.list", { limit: LIST }),
       this.#link.call("dms.list", { limit: LIST }).catch(() => ({ dms: this.#view.dms })),
       this.#link.call("agents.list", { limit: LIST }),
+      // Not everybody may ask; the events tell those who may not.
+      this.#link.call("hub.status", {}).catch(() => ({ stopped: this.#view.isStopped })),
     ]);
-    this.#set({ rooms: rooms.rooms, dms: dms.dms, agents: agents.agents });
+    this.#set({ rooms: rooms.rooms, dms: dms.dms, agents: agents.agents, isStopped: status.stopped });
   }
 
   #refreshSoon(): void {
@@ -275,6 +280,17 @@ export class Hub {
     await this.#link.call("runs.cancel", { run_id: runId, reason: "asked for in the console" }).catch((error: unknown) => this.#complain(error));
   }
 
+  /** Stop all agents at once, or let them run again. */
+  async stopAll(isStopped: boolean): Promise<void> {
+    try {
+      if (isStopped) await this.#link.call("agents.stop_all", { reason: "asked for in the console" });
+      else await this.#link.call("agents.resume_all", {});
+      this.#set({ isStopped });
+    } catch (error) {
+      this.#complain(error);
+    }
+  }
+
   dismiss(): void {
     this.#set({ notice: "" });
   }
@@ -296,6 +312,7 @@ export class Hub {
       const key = event.room_key ?? "";
       if (this.#view.timelines[key]) this.#setTimeline(key, (now) => withEvent(now, event));
       if (event.type === "message.created") this.#heard(key, event.message as unknown as Message);
+      if (event.type === "hub.stopped" || event.type === "hub.resumed") this.#set({ isStopped: event.type === "hub.stopped" });
       if (/^(room|dm|agent|thread)\./.test(event.type) && !event.type.startsWith("agent.wake.")) this.#refreshSoon();
     }
     if (events.some((event) => event.room_key === this.#view.open && event.type === "message.created")) void this.#markRead(this.#view.open);

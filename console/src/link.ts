@@ -24,7 +24,7 @@ export class Refusal extends Error {
 }
 
 const RETRY_BASE_MS = 300;
-const RETRY_MAX_MS = 5_000;
+const RETRY_MAX_MS = 3_000;
 const PING_MS = 20_000;
 const SILENCE_MS = 35_000;
 const ANSWER_MS = 30_000;

@@ -183,16 +183,20 @@ const NOBODY: ReadonlySet<string> = new Set();
 
 function Prose({ text, mentioned = NOBODY }: { text: string; mentioned?: ReadonlySet<string> }) {
   const found = useMemo(() => blocks(text, mentioned), [text, mentioned]);
-  return found.map((block, index) =>
-    block.kind === "code" ? (
-      <Code key={index} text={block.text} language={block.language} />
-    ) : (
-      <p key={index} className="max-w-[85ch] wrap-anywhere whitespace-pre-wrap not-first:mt-2">
-        {block.pieces.map((piece, at) => (
-          <Piece key={at} piece={piece} />
-        ))}
-      </p>
-    ),
+  return (
+    <div>
+      {found.map((block, index) =>
+        block.kind === "code" ? (
+          <Code key={index} text={block.text} language={block.language} />
+        ) : (
+          <p key={index} className="max-w-[85ch] wrap-anywhere whitespace-pre-wrap not-first:mt-2">
+            {block.pieces.map((piece, at) => (
+              <Piece key={at} piece={piece} />
+            ))}
+          </p>
+        ),
+      )}
+    </div>
   );
 }
 
@@ -228,7 +232,7 @@ function Code({ text, language }: { text: string; language: string }) {
   };
   return (
     <div className="group/code relative my-1.5 max-w-[85ch]">
-      <pre tabIndex={0} aria-label={language ? `Code, ${language}` : "Code"} className="overflow-x-auto rounded-lg border border-line bg-raised px-3 py-2 font-mono text-[0.85em]">
+      <pre tabIndex={0} role="group" aria-label={language ? `Code, ${language}` : "Code"} className="overflow-x-auto rounded-lg border border-line bg-raised px-3 py-2 font-mono text-[0.85em]">
         {text}
       </pre>
       <button

@@ -40,6 +40,7 @@ function usePlaces(): Place[] {
   const rooms = useHub((view) => view.rooms);
   const dms = useHub((view) => view.dms);
   const agents = useHub((view) => view.agents);
+  const isStopped = useHub((view) => view.isStopped);
   return useMemo(
     () => [
       ...rooms.map((room) => ({ id: `room:${room.id}`, label: `# ${room.name || room.id}`, hint: "room", go: () => void hub.show(`room:${room.id}`) })),
@@ -47,9 +48,12 @@ function usePlaces(): Place[] {
         .filter((agent) => agent.registered)
         .map((agent) => ({ id: agent.fqid, label: `@ ${agent.name || agent.id}`, hint: "write to the agent", go: () => void hub.openDm(agent.id) })),
       ...dms.map((dm) => ({ id: `dm:${dm.id}`, label: dm.participant_ids.join(", "), hint: "direct", go: () => void hub.show(`dm:${dm.id}`) })),
+      isStopped
+        ? { id: "resume", label: "Let all agents run again", hint: "action", go: () => void hub.stopAll(false) }
+        : { id: "stop", label: "Stop all agents", hint: "action", go: () => void hub.stopAll(true) },
       { id: "sign-out", label: "Sign out", hint: "action", go: () => void hub.signOut() },
     ],
-    [rooms, dms, agents],
+    [rooms, dms, agents, isStopped],
   );
 }
 

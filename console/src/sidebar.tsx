@@ -7,6 +7,7 @@ const DOTS: Record<string, string> = {
   busy: "bg-busy animate-pulse",
   paused: "border-2 border-busy",
   offline: "border-2 border-quiet/60",
+  unknown: "border-2 border-dotted border-quiet/60",
 };
 
 /** Whom a direct conversation is with, seen from here. */
@@ -93,7 +94,8 @@ function Entry({ target, unread, children }: { target: string; unread: number; c
 }
 
 function Agent({ agent }: { agent: AgentSummary }) {
-  const activity = agent.activity ?? (agent.connected ? "idle" : "offline");
+  const isLive = useHub((view) => view.link === "live");
+  const activity = isLive ? (agent.activity ?? (agent.connected ? "idle" : "offline")) : "unknown";
   return (
     <li>
       <button

@@ -20,7 +20,7 @@ JS_MAX_BYTES = 150_000
 
 
 def composer(page: Page) -> Locator:
-    return page.get_by_role("combobox", name="Message")
+    return page.get_by_role("textbox", name="Message")
 
 
 def messages(page: Page) -> Locator:
@@ -195,6 +195,26 @@ def test_edits_redactions_and_reactions_show(page: Page, hub: Hub) -> None:
         expect(messages(page)).not_to_contain_text("draft")
         expect(messages(page)).not_to_contain_text("secret")
         page.reload()
+
+
+def test_all_agents_stop_and_run_again(own_page: Page, own_hub: Hub) -> None:
+    page = own_page
+    write(page, "/slow 60")
+    expect(messages(page)).to_contain_text("This answer streams")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("stop all")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("All agents are stopped.")).to_be_visible()
+    expect(messages(page)).to_contain_text("Stopped")
+    page.reload()
+    page.get_by_role("button", name="Let them run").click()
+    expect(page.get_by_text("All agents are stopped.")).to_have_count(0)
+    own_hub.invoke("agents.stop_all")
+    expect(page.get_by_text("All agents are stopped.")).to_be_visible()
+    own_hub.invoke("agents.resume_all")
+    expect(page.get_by_text("All agents are stopped.")).to_have_count(0)
+    write(page, "hello")
+    expect(messages(page)).to_contain_text("the built-in agent of this hub")
 
 
 # Finding one's way
