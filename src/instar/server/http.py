@@ -33,6 +33,8 @@ _NO_STORE = (b"cache-control", b"no-store")
 _CONTENT_TYPES: dict[str, bytes] = {}
 _FIXED_HEADS: dict[tuple[int, str, bool], bytes] = {}
 FIXED_HEADS_MAX = 256
+BODILESS = frozenset({204, 304})
+"""Statuses whose answers have neither body nor length."""
 
 
 class Carrier:
@@ -277,7 +279,7 @@ def _head(answer: Response | StreamResponse, path: str, rid: str) -> list[tuple[
 def whole_head(answer: Response, path: str, rid: str) -> list[tuple[bytes, bytes]]:
     """Return every header of a whole response; the WebSocket carrier writes its refusals with it."""
     head = _head(answer, path, rid)
-    if answer.status not in {204, 304}:
+    if answer.status not in BODILESS:
         head.append((b"content-length", b"%d" % len(answer.body)))
     return head
 
@@ -292,7 +294,8 @@ def raw_response(answer: Response, rid: str, path: str = "/") -> bytes:
 
 async def _send_whole(send: Send, scope: Scope, answer: Response, rid: str) -> None:
     path, method = scope["path"], scope["method"]
-    if not answer.headers and method != "HEAD" and write_at_once(send, _fixed_head(answer, path), answer.body, rid):
+    is_plain = not answer.headers and method != "HEAD" and answer.status not in BODILESS
+    if is_plain and write_at_once(send, _fixed_head(answer, path), answer.body, rid):
         return
     head = whole_head(answer, path, rid)
     await send({"type": "http.response.start", "status": answer.status, "headers": head})

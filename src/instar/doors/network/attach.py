@@ -204,7 +204,10 @@ class AttachSession:
             self._feed = await hub.open_feed(self._caller, self, self._door.renderer, cursor=cursor, agent_id=agent_id)
             self._send_early()
         except InstarError as error:
-            self._do(self._machine.refuse(refusal_text(error, self._caller, wanted.agent.id)))
+            # Once it is attached, a refusal is no longer about who it is.
+            is_in = self._attachment is not None
+            text = error.message if is_in else refusal_text(error, self._caller, wanted.agent.id)
+            self._do(self._machine.refuse(text))
         if self._connection is None:
             self._detach("client_closed", "")
 

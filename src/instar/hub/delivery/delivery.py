@@ -35,6 +35,9 @@ from .reading import EventReading
 from .switch import StopSwitch
 from .wake import addressed, may_address, said
 
+REMOVED = "agent was removed from the network"
+"""What its attachments are told (Moltnet attach.v1 §3.4)."""
+
 
 class Grants(Protocol):
     """What delivery asks of `hub.identity`."""
@@ -134,7 +137,7 @@ class Delivery:
 
     def _agent_removed(self, agent_id: str) -> None:
         self._guard.forget(agent_id)
-        self.feeds.end_agent(agent_id, "agent was removed from the network")
+        self.feeds.end_agent(agent_id, REMOVED)
         self.bell.ring(agent_id)
 
     def _heard(self, events: Sequence[Event]) -> None:
@@ -176,12 +179,14 @@ class Delivery:
         cursor the sink is told of the gap, and the feed goes on from now.
 
         Raises:
-            InstarError: `unauthorized` when the credential has ended meanwhile.
+            InstarError: `unauthorized` when the credential has ended meanwhile, `not_found` when the agent has.
         """
         start_seq = 0 if from_start else await self._start(sink, cursor, agent_id)
         skipped = await self._store.read(lambda reader: dead_seqs(reader, agent_id)) if agent_id else frozenset[int]()
         if not caller.is_anonymous and self._identity.grant(caller.grant.id) is None:
             raise InstarError("unauthorized", "the credential was revoked or has expired")
+        if agent_id and self._agents.get(agent_id) is None:
+            raise InstarError("not_found", REMOVED)
         if start_seq is None:
             start_seq = self._pump.last_seq
         return self.feeds.open(
