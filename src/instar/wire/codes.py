@@ -19,7 +19,6 @@ class Code(NamedTuple):
     """The next step when the error names no better one."""
 
 
-
 CODES: dict[str, Code] = {
     "bad_request": Code(400, False, "The request cannot be read.", "Send one JSON object that fits the reference."),
     "unauthorized": Code(
@@ -178,7 +177,7 @@ CODES: dict[str, Code] = {
         400, False, "The command line cannot be understood.", "Read the command's `--help`; it begins with an example."
     ),
     "unreachable": Code(
-        503, True, "No hub answers at the address.", "Start one with `instar start`, or set INSTAR_URL to where it runs."
+        503, True, "No hub answers at the address.", "Start one with `instar start`, or set INSTAR_URL to its address."
     ),
     "interrupted": Code(503, True, "The person at the terminal stopped it.", "Run it again."),
 }

@@ -11,6 +11,8 @@ import msgspec
 from instar.base.clock import Micros, to_rfc3339
 from instar.base.ids import derived_uuid
 
+from .agents import AgentEvent
+
 RoomKey = NewType("RoomKey", str)
 """`kind:id` of a room within its org: `room:general`, `thread:t1`, `dm:d1`, `system:directory`."""
 
@@ -64,6 +66,11 @@ EVENT_TYPES: dict[str, EventType] = {
 }
 
 
+_RECORDS = frozenset({"agent.registered", "agent.updated", "agent.paused", "agent.resumed"})
+"""Their payloads carry all that the registry keeps: rooms and keys among it that not every reader may know of."""
+_narrow = msgspec.json.Decoder(AgentEvent).decode
+
+
 class Event(msgspec.Struct, frozen=True):
     """A committed event."""
 
@@ -104,8 +111,10 @@ def message_event_id(message_id: str) -> str:
 def render(event: Event, network_id: str) -> bytes:
     """Return the event as the JSON that `/v1`, SSE and every attachment show: Moltnet's shape plus our fields.
 
-    The key of its room is `room_key`: `room` is an object in Moltnet's shape, the payload of `room.*`.
+    The key of its room is `room_key`: `room` is an object in Moltnet's shape, the payload of `room.*`. Of the record of
+    an agent only `AgentEvent` is shown.
     """
+    payload = event.payload if event.type not in _RECORDS else msgspec.json.encode(_narrow(event.payload))
     return b'{"id":"%b","type":"%b","network_id":"%b","created_at":"%b","seq":%d,"prev":%d,"room_key":%b,"%b":%b}' % (
         event.id.encode(),
         event.type.encode(),
@@ -115,7 +124,7 @@ def render(event: Event, network_id: str) -> bytes:
         event.prev,
         msgspec.json.encode(event.room),
         EVENT_TYPES[event.type].payload.encode(),
-        event.payload,
+        payload,
     )
 
 
