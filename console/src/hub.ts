@@ -10,8 +10,12 @@ import type { AgentSummary, DirectConversation, EventView, Message, Network, Roo
 const PAGE = "50";
 const LIST = "500";
 const REFRESH_MS = 150;
+/** Words of streaming answers are shown together this often: a fast model speaks hundreds in a second. */
+const STREAM_MS = 33;
 const OPERATOR = { type: "human", id: "operator", name: "Operator" };
 const UNREACHABLE = new Set(["service_unavailable", "timeout"]);
+
+type Delta = Extract<Signal, { signal: "run.delta" }>;
 
 export interface View {
   link: LinkState;
@@ -58,6 +62,8 @@ export class Hub {
   #outbox = new Outbox(window.sessionStorage);
   #refresh: ReturnType<typeof setTimeout> | undefined;
   #loading = new Set<string>();
+  #deltas: Delta[] = [];
+  #streaming: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     for (const { key, message } of this.#outbox.letters) this.#pend(key, { message, state: "waiting" });
@@ -308,6 +314,7 @@ export class Hub {
   // Listening
 
   #received(events: EventView[]): void {
+    this.#stream();
     for (const event of events) {
       const key = event.room_key ?? "";
       if (this.#view.timelines[key]) this.#setTimeline(key, (now) => withEvent(now, event));
@@ -340,7 +347,8 @@ export class Hub {
   #signalled(signal: Signal): void {
     switch (signal.signal) {
       case "run.delta":
-        this.#streamed(signal);
+        this.#deltas.push(signal);
+        this.#streaming ??= setTimeout(() => this.#stream(), STREAM_MS);
         break;
       case "agent.presence": {
         const { agent_id, activity, task } = signal;
@@ -355,13 +363,25 @@ export class Hub {
     }
   }
 
-  #streamed(delta: Extract<Signal, { signal: "run.delta" }>): void {
-    const { room, run_id } = delta;
-    if (!this.#view.timelines[room]) return;
-    const hadHole = this.#view.timelines[room].streaming.some((each) => each.runId === run_id && each.hasHole);
-    this.#setTimeline(room, (now) => withDelta(now, delta));
-    const hasHole = this.#view.timelines[room]?.streaming.some((each) => each.runId === run_id && each.hasHole);
-    if (!hasHole || hadHole) return;
+  #stream(): void {
+    clearTimeout(this.#streaming);
+    this.#streaming = undefined;
+    const deltas = Map.groupBy(this.#deltas, (delta) => delta.room);
+    this.#deltas = [];
+    for (const [room, said] of deltas) {
+      const before = this.#view.timelines[room];
+      if (!before) continue;
+      const now = said.reduce(withDelta, before);
+      this.#setTimeline(room, () => now);
+      for (const { runId, hasHole } of now.streaming) {
+        const hadHole = before.streaming.some((each) => each.runId === runId && each.hasHole);
+        if (hasHole && !hadHole) this.#mend(room, runId);
+      }
+    }
+  }
+
+  /** Ask for all that a run has said: some of it went by before this page listened. */
+  #mend(room: string, run_id: string): void {
     this.#link.call("runs.get", { run_id }).then(
       (run) => this.#setTimeline(room, (now) => withRun(now, run)),
       () => null,

@@ -75,6 +75,7 @@ test("a run that ends without an answer leaves a note in its place, and no ghost
   timeline = withRun(timeline, ended);
   expect(timeline.streaming).toEqual([]);
   expect(timeline.notes).toMatchObject([{ kind: "failed", agentId: "guide", reason: "timeout: too long", partial: "hel" }]);
+  expect(withDelta(timeline, delta(3, "lo")).streaming).toEqual([]);
   const late = { ...message("m2", 2), created_at: "2026-01-01T00:00:03Z" };
   expect(rowsOf(withOlder(timeline, [message("m1", 1), late], false, "")).map((row) => row.key)).toEqual(["m1", "r", "m2"]);
   expect(withEvent(withDelta(EMPTY, delta(0, "hel")), event("run.finished", { run: run("done") as never })).streaming).toEqual([]);

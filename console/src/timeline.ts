@@ -142,6 +142,7 @@ export function withDelta(
   delta: { run_id: string; agent_id: string; message_id: string; offset: number; text: string },
 ): Timeline {
   if (timeline.messages.some((message) => message.id === delta.message_id)) return timeline;
+  if (timeline.notes.some((note) => note.id === delta.run_id)) return timeline;
   const known = timeline.streaming.find((each) => each.messageId === delta.message_id);
   const length = known?.length ?? 0;
   const size = [...delta.text].length;

@@ -38,10 +38,10 @@ export function TopBar() {
         {state.label}
       </span>
       <span className="grow" />
-      <button type="button" aria-label="Go to a room or agent" onClick={openPalette} className="quiet-button gap-2">
+      <button type="button" title="Go to a room, an agent or an action" onClick={openPalette} className="quiet-button gap-2">
         <Icon name="search" />
-        <span className="max-md:hidden">Go to</span>
-        <kbd className="rounded border border-line px-1 font-sans text-xs max-md:hidden">Ctrl K</kbd>
+        <span className="max-md:sr-only">Go to</span>
+        <kbd aria-hidden className="rounded border border-line px-1 font-sans text-xs max-md:hidden">Ctrl K</kbd>
       </button>
       <Theme />
       {me && (
