@@ -7,6 +7,7 @@ from instar.hub.agents.summaries import wake_of
 from instar.hub.identity.authentication import Credential
 from instar.hub.identity.policy import AuthPolicy
 from instar.wire.agents import RegisterAgent, UpdateAgent, Wake
+from instar.wire.events import render
 from instar.wire.names import Network
 
 NETWORK = Network("local", "Local Net")
@@ -198,3 +199,19 @@ async def test_agents_are_declared_by_apply(engine):
     assert [(each.action, each.fields) for each in changed.changes] == [("update", ["name"])]
     for bad in ({"id": "beta", "wake": "loud"}, {"id": "operator"}, {"id": "beta", "credential_key": "token:nope"}):
         await refused("unprocessable_entity", engine.do(engine.admin, "hub.apply", agents=[bad]))
+
+
+async def test_policies_for_rooms_name_no_room_that_the_reader_may_not_know(make_engine):
+    engine = await make_engine()
+    await engine.do(engine.admin, "rooms.create", id="hidden", members=["beta"])
+    await engine.do(engine.admin, "agents.register", requested_agent_id="beta")
+    rooms = {"hidden": "never", "missing": "never"}
+    assert (await engine.do(engine.admin, "agents.update", agent_id="beta", wake_rooms=rooms)).wake_rooms == rooms
+    mine = await key(engine, "attach", agents=["beta"])
+    other = await key(engine, "attach", agents=["gamma"])
+    assert (await engine.do(mine, "agents.get", agent_id="beta")).wake_rooms == rooms
+    assert (await engine.do(other, "agents.get", agent_id="beta")).wake_rooms == {}
+    assert all(agent.wake_rooms == {} for agent in (await engine.do(other, "agents.list")).agents)
+    shown = [render(event, "local") for event in engine.events if event.type.startswith("agent.")]
+    assert shown
+    assert not any(b"hidden" in one or b"credential" in one for one in shown)

@@ -40,7 +40,7 @@ class Agents:
         self.declaring = Declaring(network)
         """What `hub.apply` declares agents with."""
         self._registration = Registration(store, authority.policy, network)
-        self._summaries = Summaries(self.registry, self.presence_board, directory, network)
+        self._summaries = Summaries(self.registry, self.presence_board, authority, directory, network)
 
     async def load(self) -> None:
         """Read the registry; called once, before the pump starts."""

@@ -7,6 +7,7 @@ from instar.base.clock import now, to_rfc3339
 from instar.base.errors import InstarError
 from instar.base.ids import new_id
 from instar.hub.act import Act
+from instar.hub.identity.authority import Authority
 from instar.hub.identity.principals import Caller
 from instar.hub.rooms.directory import Directory
 from instar.hub.rooms.paging import page_of
@@ -14,7 +15,7 @@ from instar.hub.rooms.participants import canonical_member, member_fqid
 from instar.store.seam import Transaction
 from instar.wire.agents import AgentPage, AgentRef, AgentSummary, SetPresence, UpdateAgent, Wake
 from instar.wire.messages import PageQuery
-from instar.wire.names import Network
+from instar.wire.names import Network, room_key
 from instar.wire.rooms import RoomKind
 
 from .presence import Presence
@@ -41,7 +42,10 @@ async def nothing_pending(agent_id: str) -> int:  # noqa: ARG001 - the shape of 
 class Summaries:
     """Handlers that read agents, and those that change one."""
 
-    def __init__(self, registry: Registry, presence: Presence, directory: Directory, network: Network) -> None:
+    def __init__(
+        self, registry: Registry, presence: Presence, authority: Authority, directory: Directory, network: Network
+    ) -> None:
+        self._authority = authority
         self._registry = registry
         self._presence = presence
         self._directory = directory
@@ -85,7 +89,15 @@ class Summaries:
                     found.setdefault(member, []).append(room.id)
         return found
 
-    def _summary(self, agent_id: str, rooms: list[str], *, pending_count: int = 0) -> AgentSummary:
+    def _wake_rooms(self, caller: Caller, agent: AgentState) -> dict[str, Wake]:
+        """Return the agent's policies for the rooms that the caller may know of; of its own agent, all of them."""
+        if self._authority.reads_everywhere(caller) or self._authority.speaks_as(caller, agent.id):
+            return agent.wake_rooms
+        found = {room_id: self._directory.get(room_key("room", room_id)) for room_id in agent.wake_rooms}
+        known = {room_id for room_id, room in found.items() if room and self._directory.may_read(caller, room)}
+        return {room_id: policy for room_id, policy in agent.wake_rooms.items() if room_id in known}
+
+    def _summary(self, caller: Caller, agent_id: str, rooms: list[str], *, pending_count: int = 0) -> AgentSummary:
         state = self._registry.get(agent_id)
         scoped, colon, _ = agent_id.partition(":")
         if state is None:
@@ -95,7 +107,7 @@ class Summaries:
         return AgentSummary(
             agent_id, state.fqid, self._network.id, self._presence.is_connected(agent_id), state.name,
             state.actor_uid, rooms, True, activity, task, to_rfc3339(seen) if seen else "", state.wake,
-            state.wake_rooms, state.runtime, pending_count,
+            self._wake_rooms(caller, state), state.runtime, pending_count,
         )  # fmt: skip
 
     async def list(self, act: Act[PageQuery, None]) -> AgentPage:
@@ -105,7 +117,7 @@ class Summaries:
         if act.caller.grant.scopes:
             ids.update(agent.id for agent in self._registry.all())
         window, page = page_of(sorted(ids), act.params, lambda agent_id: agent_id)
-        return AgentPage([self._summary(agent_id, rooms.get(agent_id, [])) for agent_id in window], page)
+        return AgentPage([self._summary(act.caller, one, rooms.get(one, [])) for one in window], page)
 
     async def get(self, act: Act[AgentRef, Named]) -> AgentSummary:
         """Read one agent, with how much waits in its inbox."""
@@ -114,7 +126,8 @@ class Summaries:
         return self._view(act.caller, agent_id, pending)
 
     def _view(self, caller: Caller, agent_id: str, pending_count: int = 0) -> AgentSummary:
-        return self._summary(agent_id, self._rooms_by_member(caller).get(agent_id, []), pending_count=pending_count)
+        rooms = self._rooms_by_member(caller).get(agent_id, [])
+        return self._summary(caller, agent_id, rooms, pending_count=pending_count)
 
     async def update(self, act: Act[UpdateAgent, AgentState]) -> AgentSummary:
         """Change an agent's name or wake policies, in the new or the older spelling.

@@ -1,0 +1,215 @@
+"""Every route and every kind of credential, over HTTP: who is let in, and who may not even know."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from faults.valid import PREPARATION, VALID, split
+from instar.wire.identity import Scope
+from instar.wire.table import TABLE
+
+from .running import RunningHub
+
+OTHER = "another agent"
+"""A token that names another agent (scopes attach and write), which is a member of nothing."""
+SCOPED = tuple(str(scope) for scope in Scope)
+CREDENTIALS = (*SCOPED, OTHER)
+ANYONE = set(CREDENTIALS)
+CARD = {"observe", "admin", "pair", "attach", "write", OTHER}
+READERS = {"observe", "admin"}
+ADMIN = {"admin"}
+
+LET_IN: dict[str, set[str]] = {
+    "hub.network": CARD,
+    "hub.health": ANYONE,
+    "hub.ready": ANYONE,
+    "hub.status": {"operate"},
+    "hub.backup": {"operate"},
+    "hub.settings": {"operate"},
+    "hub.apply": ADMIN,
+    "pairings.list": CARD,
+    "keys.create": {"keys"},
+    "keys.list": {"keys"},
+    "keys.revoke": {"keys"},
+    "keys.rotate": {"keys"},
+    "auth.whoami": ANYONE,
+    "auth.exchange": ANYONE,
+    "auth.logout": ANYONE,
+    "auth.console_link": {"keys"},
+    "rooms.list": ANYONE,
+    "rooms.create": ADMIN,
+    "rooms.get": READERS,
+    "rooms.update": ADMIN,
+    "rooms.remove": ADMIN,
+    "rooms.members": ADMIN,
+    "rooms.messages": READERS,
+    "rooms.threads": READERS,
+    "rooms.mark_read": READERS,
+    "rooms.export": READERS,
+    "threads.get": READERS,
+    "threads.messages": READERS,
+    "dms.list": ANYONE,
+    "dms.open": {"write", OTHER},
+    "dms.get": READERS,
+    "dms.messages": READERS,
+    "messages.send": set(),
+    "messages.send_batch": ANYONE,
+    "messages.get": READERS,
+    "messages.edit": set(),
+    "messages.redact": ADMIN,
+    "messages.react": set(),
+    "messages.unreact": set(),
+    "messages.search": ANYONE,
+    "artifacts.list": READERS,
+    "blobs.upload": {"write", OTHER},
+    "blobs.get": READERS,
+    "agents.list": CARD,
+    "agents.get": CARD,
+    "agents.register": ADMIN,
+    "agents.rotate_token": set(),
+    "agents.update": ADMIN,
+    "agents.remove": ADMIN,
+    "agents.pause": ADMIN,
+    "agents.resume": ADMIN,
+    "agents.set_presence": ADMIN,
+    "agents.stop_all": {"operate"},
+    "agents.resume_all": {"operate"},
+    "inbox.read": ADMIN,
+    "inbox.ack": ADMIN,
+    "inbox.nack": ADMIN,
+    "inbox.replay": ADMIN,
+    "events.read": ANYONE,
+    "runs.list": ANYONE,
+    "runs.get": READERS,
+    "runs.cancel": ADMIN,
+}
+"""Operation → the credentials that its valid request is let in with, in a private room of others; the operator always.
+
+Empty: no scope is enough by itself. Editing needs admin and write, a reaction observe and write, a token can only be
+passed on by who holds what it may.
+Written by hand, not made from the rules: it says what is wanted, and a new operation must say it too.
+"""
+
+NEEDS_NONE = {"hub.health", "hub.ready", "auth.exchange"}
+"""Operations that look at no credential."""
+STATUS_OF_ALLOWED = {200, 201, 202, 404, 409}
+"""The acts of those who are let in; what one of them has removed is not there for the next."""
+
+
+class Matrix:
+    """A hub with what the valid requests name, and a token of every kind."""
+
+    def __init__(self, hub: RunningHub) -> None:
+        self.hub = hub
+        for method, path, body, status in PREPARATION:
+            got, answer = hub.ask(method, path, body)
+            assert got == status, (path, answer)
+        assert hub.ask("POST", "/v1/agents/register", {"requested_agent_id": "doomed"})[0] == 201
+        self.tokens = {scope: hub.key(scope, scope) for scope in SCOPED}
+        self.tokens[OTHER] = hub.key("mallory", "attach", "write", agents=["mallory"])
+        self.invalid = {"none": "", "wrong": "ik_" + "w" * 43, "empty": " ", "expired": "", "revoked": ""}
+        self.params = {name: dict(params) for name, params in VALID.items()}
+        self.params["keys.create"] = {"name": "k", "scopes": ["keys"]}
+        self.params["rooms.list"] = {"limit": "10"}
+        self.params["agents.remove"] = {"agent_id": "doomed"}
+        for name in ("keys.revoke", "keys.rotate"):
+            self.params[name] = {"key_id": self.made_key(scopes=["keys"])["key"]["id"]}
+        for name in ("runs.get", "runs.cancel"):
+            self.params[name] = {"run_id": self.made_run()}
+        self.expire_and_revoke()
+
+    def made_key(self, **wanted: Any) -> Any:
+        status, made = self.hub.ask("POST", "/v1/keys", {"name": "made", **wanted})
+        assert status == 201, made
+        return made
+
+    def made_run(self) -> str:
+        """Wake the built-in agent in the private room and return its run."""
+        assert self.hub.ask("PATCH", "/v1/rooms/plaza/members", {"add": ["guide"]})[0] == 200
+        message = {"target": {"kind": "room", "room_id": "plaza"}, "parts": [{"kind": "text", "text": "@guide hi"}]}
+        assert self.hub.ask("POST", "/v1/messages", message)[0] == 202
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            _, found = self.hub.ask("GET", "/v1/runs?agent_id=guide")
+            if in_plaza := [run["id"] for run in found["runs"] if run["room"] == "room:plaza"]:
+                return in_plaza[0]
+        raise AssertionError("the built-in agent was not woken")
+
+    def expire_and_revoke(self) -> None:
+        expiring = self.made_key(scopes=["admin", "operate"], expires_in_s=0.2)
+        revoked = self.made_key(scopes=["admin", "operate"])
+        assert self.hub.ask("DELETE", f"/v1/keys/{revoked['key']['id']}")[0] == 200
+        self.invalid["revoked"], self.invalid["expired"] = revoked["token"], expiring["token"]
+        deadline = time.monotonic() + 10
+        while self.hub.ask("GET", "/v1/me", token=expiring["token"])[0] != 401:
+            assert time.monotonic() < deadline, "the key does not expire"
+
+    def ask(self, name: str, token: str | None) -> tuple[int, Any]:
+        """Send an operation's valid request."""
+        operation = TABLE[name]
+        assert operation.route is not None
+        path, query, body = split(operation, self.params[name])
+        cli = self.hub.cli("x", self.hub.operator_token if token is None else token)
+        status, payload = cli.request(operation.route.method, path + ("?" + query if query else ""), body)
+        is_json = operation.route.media_type == "application/json" or status >= 400
+        return status, json.loads(payload) if is_json else payload
+
+
+@pytest.fixture(scope="module")
+def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
+    hub = RunningHub(tmp_path_factory.mktemp("authorisation") / "data", "bearer")
+    yield Matrix(hub)
+    hub.stop()
+
+
+def test_every_route_has_a_row() -> None:
+    assert LET_IN.keys() == {name for name, operation in TABLE.items() if operation.route is not None}
+
+
+@pytest.mark.parametrize("name", sorted(LET_IN))
+def test_no_valid_credential_is_not_let_in(name: str, matrix: Matrix) -> None:
+    for kind, token in matrix.invalid.items():
+        status, answer = matrix.ask(name, token)
+        if name in NEEDS_NONE:
+            assert (status == 200) != (name == "auth.exchange"), (kind, answer)
+            continue
+        assert status == 401, (kind, answer)
+        assert answer["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize("name", sorted(LET_IN))
+def test_who_is_let_in(name: str, matrix: Matrix) -> None:
+    for kind in [kind for kind in CREDENTIALS if kind not in LET_IN[name]]:
+        status, answer = matrix.ask(name, matrix.tokens[kind])
+        assert status in {403, 404}, (kind, status, answer)
+        assert answer["code"] in {"forbidden", "not_found"}, (kind, answer)
+    for kind in [kind for kind in CREDENTIALS if kind in LET_IN[name]]:
+        status, answer = matrix.ask(name, matrix.tokens[kind])
+        if name == "auth.exchange":
+            assert status == 401, (kind, answer)
+            continue
+        assert status in STATUS_OF_ALLOWED, (kind, status, answer)
+        if name == "messages.send_batch":
+            assert all(one["code"] in {"forbidden", "not_found"} for one in answer["results"]), (kind, answer)
+    status, answer = matrix.ask(name, None)
+    assert status in (STATUS_OF_ALLOWED | {401} if name == "auth.exchange" else STATUS_OF_ALLOWED), answer
+    if name == "agents.stop_all":
+        assert matrix.ask("agents.resume_all", None)[0] == 200
+
+
+def test_lists_show_nothing_of_others(matrix: Matrix) -> None:
+    matrix.hub.ask("POST", "/v1/rooms", {"id": "seen", "visibility": "public"})
+    for kind in set(CREDENTIALS) - READERS:
+        token = matrix.tokens[kind]
+        for path in ("/v1/rooms", "/v1/dms", "/v1/runs", "/v1/search?q=hello", "/v1/events?limit=500"):
+            status, answer = matrix.hub.ask("GET", path, token=token)
+            if "events" in answer:  # the audit log names what it is about, to scope operate alone
+                answer["events"] = [event for event in answer["events"] if event["room_key"] != "system:audit"]
+            shown = json.dumps(answer)
+            assert status == 200, (kind, path, answer)
+            assert "plaza" not in shown, (kind, path)
+            assert "d-1" not in shown, (kind, path)
+            assert "and **more**" not in shown, (kind, path)
