@@ -53,7 +53,7 @@ function Title({ room }: { room: string }) {
           </>
         )}
       </h1>
-      <span className="truncate text-sm text-quiet">{kind === "dm" ? "only the two of you" : members.join(", ")}</span>
+      <span className="truncate text-sm text-quiet">{kind === "dm" ? "direct conversation" : members.join(", ")}</span>
     </div>
   );
 }

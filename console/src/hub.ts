@@ -95,11 +95,15 @@ export class Hub {
     if (code) {
       history.replaceState(null, "", window.location.pathname);
       await this.signIn(code);
-      return;
+      if (this.#view.link !== "signed-out") return;
     }
+    // A used link does not end the session that it began.
     const me = await fetch("/v1/me").catch(() => null);
     if (me?.status === 401) this.#set({ link: "signed-out" });
-    else this.#link.connect();
+    else {
+      this.#set({ notice: "" });
+      this.#link.connect();
+    }
   }
 
   async signIn(code: string): Promise<void> {

@@ -69,7 +69,11 @@ export function StreamingRow({ streaming }: { streaming: Streaming }) {
       <button
         type="button"
         className="mt-1.5 flex items-center gap-1 rounded-md border border-edge bg-panel px-2 py-0.5 text-sm text-ink hover:bg-raised"
-        onClick={() => void hub.cancelRun(streaming.runId)}
+        onClick={() => {
+          void hub.cancelRun(streaming.runId);
+          // The button goes away with the answer; the focus must not fall off the page with it.
+          document.getElementById("composer")?.focus();
+        }}
       >
         <Icon name="stop" className="size-3.5" /> Stop
       </button>

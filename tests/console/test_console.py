@@ -63,6 +63,9 @@ def test_a_link_signs_in_once(browser: Browser, own_hub: Hub) -> None:
     assert "code" not in page.url
     assert page.url.endswith("/console/room/general")
     assert watch.faults == []
+    page.goto("about:blank")
+    page.goto(link)
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
     context.close()
     context, page, _ = opened(browser, own_hub)
     page.goto(link)
@@ -116,6 +119,7 @@ def test_an_answer_streams_and_stops(page: Page, hub: Hub) -> None:
     expect(messages(page)).to_contain_text("This answer streams slowly,")
     page.get_by_role("button", name="Stop").click()
     expect(messages(page)).to_contain_text("Stopped: asked for in the console")
+    expect(composer(page)).to_be_focused()
     expect(messages(page)).to_contain_text("This answer streams")
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)
     expect(guide).to_contain_text("idle")
