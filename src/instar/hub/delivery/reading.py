@@ -9,13 +9,14 @@ from instar.base.errors import InstarError
 from instar.bus.fanout import Pump
 from instar.hub.act import Act
 from instar.hub.identity.authority import Authority
+from instar.hub.identity.missing import missing
 from instar.hub.identity.principals import Caller
 from instar.hub.rooms.directory import Directory
 from instar.store import log
 from instar.store.seam import Store
 from instar.wire.delivery import EventPage, ReadEvents
 from instar.wire.events import Event, EventView, RoomKey, render
-from instar.wire.names import Network, room_key
+from instar.wire.names import Network, room_key, split_key
 from instar.wire.operation import ObjectKind, Verb
 
 from .bell import Bell, wait_until
@@ -80,7 +81,7 @@ class EventReading:
             return None if rooms is None else sorted(rooms)
         room = self._directory.get(key)
         if room is None:
-            raise InstarError("not_found", f"there is no {key!r}")
+            raise missing(*split_key(key))
         self._authority.require(caller, Verb.READ, ObjectKind.ROOM, room)
         return [key]
 

@@ -16,6 +16,7 @@ from instar.wire.rooms import RoomKind
 
 from .attenuation import is_within
 from .facts import AgentFacts, MessageFacts, RoomFacts, RunFacts
+from .missing import missing
 from .policy import AuthPolicy
 from .principals import Caller, Grant, is_reserved
 from .rights import Rights
@@ -58,14 +59,14 @@ class Authority(Rights):
             InstarError: `not_found` when the caller may not know of the object; else `unauthorized` when no
                 credential was presented, or `forbidden` that names the missing right.
         """
-        self.enforce(caller, self.may(caller, verb, kind, obj))
+        self.enforce(caller, self.may(caller, verb, kind, obj), kind, obj)
 
-    def enforce(self, caller: Caller, decision: Decision) -> None:
-        """Raise what a decision calls for, as `require` says."""
+    def enforce(self, caller: Caller, decision: Decision, kind: ObjectKind, obj: Any) -> None:  # noqa: ANN401 - facts
+        """Raise what a decision on an object calls for, as `require` says."""
         if decision.allowed:
             return
         if not decision.visible:
-            raise InstarError("not_found", "there is no such object")
+            raise missing(obj.kind if kind is ObjectKind.ROOM else kind, obj.id)
         if not self.is_known(caller):
             raise InstarError("unauthorized", f"this needs a credential with {decision.missing}")
         raise InstarError("forbidden", f"needs {decision.missing}")

@@ -53,6 +53,11 @@ class MessageFacts(Protocol):
     """A message."""
 
     @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
     def room(self) -> RoomFacts:
         """Where it was said."""
         ...
@@ -74,6 +79,11 @@ class AgentFacts(Protocol):
 
 class RunFacts(Protocol):
     """A run."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
 
     @property
     def room(self) -> RoomFacts:

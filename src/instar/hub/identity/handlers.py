@@ -13,6 +13,7 @@ from . import grant_table, minting, sign_in
 from .attenuation import Wanted, is_within, outlives
 from .authority import Authority
 from .keyring import Keyring
+from .missing import missing
 from .principals import Caller, Grant
 from .tokens import new_token
 
@@ -164,7 +165,7 @@ class Handlers:
     async def _locate(self, caller: Caller, params: wire.KeyRef) -> Grant:  # noqa: ARG002 - the shape of Locate
         stored = await self._store.read(lambda reader: grant_table.find(reader, params.key_id))
         if stored is None:
-            raise InstarError("not_found", "there is no such object")
+            raise missing("key", params.key_id)
         return stored.grant
 
 

@@ -6,6 +6,8 @@ import msgspec
 
 from instar.base.errors import InstarError
 from instar.hub.act import Act
+from instar.hub.identity.missing import missing
+from instar.hub.identity.principals import Caller
 from instar.store.seam import HOME, Reader, Row, Store
 from instar.wire.events import RoomKey
 from instar.wire.messages import Artifact, ArtifactPage, ArtifactQuery, Page, PageQuery
@@ -26,8 +28,10 @@ class Artifacts:
         self._store = store
         self._directory = directory
 
-    def locate(self, query: ArtifactQuery) -> RoomState | None:
-        """Return the conversation asked for, thread before direct conversation before room; None: an unknown dm.
+    def locate(self, caller: Caller, query: ArtifactQuery) -> RoomState | None:
+        """Return the conversation asked for: thread before direct conversation before room.
+
+        None is a direct conversation that the caller does not know of.
 
         Raises:
             InstarError: `unprocessable_entity` when none is named; `not_found` for an unknown room or thread.
@@ -35,7 +39,8 @@ class Artifacts:
         if query.thread_id:
             return self._standing(RoomKind.THREAD, query.thread_id)
         if query.dm_id:
-            return self._directory.get(room_key(RoomKind.DM, query.dm_id))
+            dm = self._directory.get(room_key(RoomKind.DM, query.dm_id))
+            return dm if dm is not None and self._directory.may_read(caller, dm) else None
         if query.room_id:
             return self._standing(RoomKind.ROOM, query.room_id)
         raise InstarError("unprocessable_entity", "name a `room_id`, `thread_id` or `dm_id`")
@@ -43,7 +48,7 @@ class Artifacts:
     def _standing(self, kind: RoomKind, room_id: str) -> RoomState:
         room = self._directory.get(room_key(kind, room_id))
         if room is None or room.is_removed:
-            raise InstarError("not_found", f"there is no {kind} {room_id!r}")
+            raise missing(kind, room_id)
         return room
 
     async def page(self, act: Act[ArtifactQuery, RoomState | None]) -> ArtifactPage:

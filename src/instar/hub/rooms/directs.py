@@ -6,6 +6,7 @@ from instar.hub.identity.authority import Authority
 from instar.store.seam import Transaction
 from instar.wire.messages import Actor
 from instar.wire.names import Network
+from instar.wire.operation import ObjectKind
 from instar.wire.rooms import DirectConversation, OpenDm
 
 from .directory import Directory
@@ -35,7 +36,7 @@ class Directs:
         me = member_of(sender, self._network.id)
         members = canonical_members([*act.params.participant_ids, me], self._network.id)
         dm = self._openings.draft_dm(canonical_dm_id(members), members)
-        self._authority.enforce(act.caller, self._authority.may_write(act.caller, sender, dm))
+        self._authority.enforce(act.caller, self._authority.may_write(act.caller, sender, dm), ObjectKind.ROOM, dm)
 
         async def work(tx: Transaction) -> DirectConversation:
             await open_dm(tx, dm, act.caller.principal.id)

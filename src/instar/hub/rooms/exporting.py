@@ -6,6 +6,7 @@ import msgspec
 
 from instar.base.errors import InstarError
 from instar.hub.act import Act
+from instar.hub.identity.missing import missing
 from instar.store.log import COLUMNS, event_of
 from instar.store.seam import HOME, Reader, Store
 from instar.wire.events import Event, RoomKey, render
@@ -46,7 +47,7 @@ class Exporting:
             raise InstarError("unprocessable_entity", "name exactly one of `room_id`, `thread_id` and `dm_id`")
         room = self._directory.get(room_key(*named[0]))
         if room is None or room.is_removed:
-            raise InstarError("not_found", f"there is no {named[0][0]} {named[0][1]!r}")
+            raise missing(*named[0])
         return room
 
     async def export(self, act: Act[ExportRoom, RoomState]) -> RoomExport:

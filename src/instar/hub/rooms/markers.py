@@ -3,6 +3,7 @@
 from instar.base.errors import InstarError
 from instar.hub.act import Act
 from instar.hub.identity.authority import Authority
+from instar.hub.identity.missing import missing
 from instar.store.seam import HOME, Reader, Store, Transaction
 from instar.wire.messages import Target
 from instar.wire.rooms import MarkRead, ReadMarker
@@ -31,7 +32,8 @@ class Markers:
         check_target(target)
         room = self._directory.of(target)
         if room is None or room.is_removed:
-            raise InstarError("not_found", f"there is no such {target.kind}")
+            ids = {"room": target.room_id, "thread": target.thread_id, "dm": target.dm_id}
+            raise missing(target.kind, ids[target.kind])
         return room
 
     async def mark(self, act: Act[MarkRead, RoomState]) -> ReadMarker:

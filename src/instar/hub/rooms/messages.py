@@ -22,6 +22,7 @@ from instar.wire.messages import (
     TargetKind,
 )
 from instar.wire.names import Network, fqid
+from instar.wire.operation import ObjectKind
 from instar.wire.rooms import RoomKind
 
 from .admission import Admission, Admitted
@@ -167,7 +168,8 @@ class Messages:
 
     def _place(self, caller: Caller, message: SendMessage, sender: Actor) -> tuple[RoomState, bool]:
         room, is_new = self._openings.find(message.target, sender)
-        self._authority.enforce(caller, self._authority.may_write(caller, sender, room))
+        decision = self._authority.may_write(caller, sender, room)
+        self._authority.enforce(caller, decision, ObjectKind.ROOM, room.parent_room or room)
         if room.kind is RoomKind.DM and not room.has_member(member_of(sender, self._network.id)):
             raise InstarError(
                 "forbidden",

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from instar.base.clock import now
 from instar.base.errors import InstarError
 from instar.base.ids import new_id
+from instar.hub.identity.missing import missing
 from instar.store.seam import HOME, AppendResult, Conflict, Draft, Guard, GuardFailed, Transaction
 from instar.wire.events import Event, RoomKey, message_event_id
 from instar.wire.messages import Actor, Target, TargetKind
@@ -46,7 +47,7 @@ class Openings:
             return self._find_dm(target, sender)
         room = self._directory.get(room_key("room", target.room_id))
         if room is None or room.is_removed:
-            raise InstarError("not_found", f"there is no room {target.room_id!r}")
+            raise missing("room", target.room_id)
         if target.kind is TargetKind.ROOM:
             return room, False
         thread = self._directory.of(target)
@@ -83,11 +84,7 @@ class Openings:
         if dm is not None:
             return dm, False
         if not target.participant_ids:
-            raise InstarError(
-                "not_found",
-                f"there is no direct conversation {target.dm_id!r}",
-                hint="Name its `participant_ids` to open it.",
-            )
+            raise missing("dm", target.dm_id)
         return self.draft_dm(target.dm_id or canonical_dm_id(named), named), True
 
     def check_participants(self, room: RoomState, target: Target) -> None:

@@ -12,6 +12,7 @@ from instar.store.seam import HOME, Draft, Transaction
 from instar.wire.limits import REACTIONS_PER_MESSAGE_MAX
 from instar.wire.messages import Actor, Message, Reaction, ReactionChange, ReactMessage
 from instar.wire.names import Network
+from instar.wire.operation import ObjectKind
 
 from .changing import standing_message
 from .compose import ENCODER
@@ -66,7 +67,8 @@ class Reactions:
     def _who(self, caller: Caller, stored: StoredMessage, as_agent: str) -> str:
         actor = Actor("agent", as_agent) if as_agent else None
         sender = self._authority.sender(caller, actor, self._network)
-        self._authority.enforce(caller, self._authority.may_write(caller, sender, stored.room))
+        decision = self._authority.may_write(caller, sender, stored.room)
+        self._authority.enforce(caller, decision, ObjectKind.ROOM, stored.room)
         return member_of(sender, self._network.id)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from instar.base.errors import InstarError
 from instar.hub.act import Act
 from instar.hub.identity.authority import Authority
+from instar.hub.identity.missing import missing
 from instar.hub.identity.principals import Caller
 from instar.store.seam import Reader, Store
 from instar.wire.events import RoomKey
@@ -47,7 +48,7 @@ class Reading:
         """
         room = self._directory.get(room_key(kind, room_id))
         if room is None or room.is_removed:
-            raise InstarError("not_found", f"there is no {kind} {room_id!r}")
+            raise missing(kind, room_id)
         return room
 
     async def rooms(self, act: Act[PageQuery, None]) -> RoomPage:

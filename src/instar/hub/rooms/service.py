@@ -145,7 +145,7 @@ class Rooms:
             bind(m.REACT, self._reactions.put, message),
             bind(m.UNREACT, self._reactions.take, message),
             bind(m.SEARCH, self._searching.search),
-            bind(m.ARTIFACTS, self._artifacts.page, lambda _, params: self._artifacts.locate(params)),
+            bind(m.ARTIFACTS, self._artifacts.page, self._artifacts.locate),
             bind(m.UPLOAD, self._uploads.upload),
             bind(m.BLOB, self._uploads.get, lambda caller, params: self._uploads.locate(caller, params.blob)),
         )

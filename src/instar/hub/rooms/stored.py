@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from instar.base.errors import InstarError
+from instar.hub.identity.missing import missing
 from instar.store.log import by_id
 from instar.store.seam import Reader, Store
 from instar.wire.events import Event, message_event_id
@@ -25,6 +25,11 @@ class StoredMessage:
     changes: Changes
     room: RoomState
     sender_id: str
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.message.id
 
     @property
     def folded(self) -> Message:
@@ -53,6 +58,6 @@ class StoredMessages:
         event, changes = await self._store.read(read)
         room = self._directory.get(event.room) if event is not None else None
         if event is None or event.type != "message.created" or room is None or room.is_removed:
-            raise InstarError("not_found", f"there is no message {message_id!r}")
+            raise missing("message", message_id)
         message = message_of(event)
         return StoredMessage(event, message, changes, room, member_of(message.from_, self._network.id))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from instar.base.errors import InstarError
 from instar.hub.act import Act, Bindings, bind
+from instar.hub.identity.missing import missing
 from instar.hub.identity.principals import Caller
 from instar.hub.rooms.directory import Directory
 from instar.hub.rooms.state import RoomState
@@ -27,6 +28,11 @@ class LocatedRun:
 
     record: RunRecord
     room: RoomState
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.record.id
 
     @property
     def agent_id(self) -> str:
@@ -59,7 +65,7 @@ class RunHandlers:
         record = await self._find(params.run_id)
         room = self._directory.get(record.room) if record else None
         if record is None or room is None:
-            raise InstarError("not_found", f"there is no run {params.run_id!r}", hint="List runs with `GET /v1/runs`.")
+            raise missing("run", params.run_id)
         return LocatedRun(record, room)
 
     async def get(self, act: Act[RunRef, LocatedRun]) -> Run:
@@ -76,7 +82,7 @@ class RunHandlers:
         created_before, before = _NEWEST, ""
         if query.before:
             cursor = await self._find(query.before)
-            if cursor is None:
+            if cursor is None or not self._reads(act.caller, cursor.room):
                 raise InstarError("unknown_cursor", f"there is no run {query.before!r}")
             created_before, before = cursor.created_at, cursor.id
         found: list[RunRecord] = []
