@@ -29,7 +29,7 @@ async def stream(content):
 async def put_blob(store, content):
     blob = await Blobs(store.folder / "blobs").put(stream(content), 100)
     await store.transact(
-        lambda tx: tx.execute("INSERT INTO blobs VALUES ('home', ?1, ?2, 'a/b', '', 'prn', 1)", blob.digest, 5)
+        lambda tx: tx.execute("INSERT INTO blobs VALUES ('home', ?1, ?2, 'a/b', '', 1)", blob.digest, 5)
     )
     return blob.digest
 

@@ -171,3 +171,11 @@ def test_a_key_that_is_wider_is_like_none(hub: RunningHub, owners: tuple[Owner, 
         theirs, none = (asked(hub, ann.token, (method, path, None), ids) for ids in (bob.own, MISSING))
         assert theirs == none
         assert theirs[0] == 404
+
+
+def test_who_has_the_bytes_may_send_them_whoever_had_them_first(hub: RunningHub, owners: tuple[Owner, Owner]) -> None:
+    ann, bob = owners
+    again = hub.ask("POST", "/v1/uploads?filename=mine", b"bob", ann.token)
+    assert again[0] == 201
+    assert again[1]["blob"] == bob.own["blob"]
+    ann.send(hub, "ann", MINE, [{"kind": "file", "blob": bob.own["blob"]}])

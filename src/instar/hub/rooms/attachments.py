@@ -1,11 +1,13 @@
 """The rows of artifacts: written with a message, replaced by an edit, deleted by a redaction."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from instar.base.clock import Micros
 from instar.store.seam import HOME, Transaction
+from instar.wire.events import RoomKey
 from instar.wire.messages import Part
 
 from .compose import artifacts_of
@@ -13,15 +15,40 @@ from .content import refuse
 from .state import RoomState
 
 
-async def check_blobs(tx: Transaction, parts: Sequence[Part]) -> None:
-    """Check that every uploaded file that the parts name exists.
+class Reach(NamedTuple):
+    """Which files an author may put into a message: to know a file's digest is no right to it."""
+
+    principal: str
+    """It uploaded them …"""
+    rooms: frozenset[RoomKey] | None
+    """… or reads them in one of these; None: in any."""
+
+
+EVERY_FILE = Reach("", None)
+"""The reach of the hub's own agents."""
+
+
+async def check_blobs(tx: Transaction, parts: Sequence[Part], reach: Reach) -> None:
+    """Check that every uploaded file that the parts name is within the author's reach.
 
     Raises:
-        InstarError: `unprocessable_entity`.
+        InstarError: `unprocessable_entity`, the same for a file of others and for none.
     """
     for index, part in enumerate(parts):
-        if part.blob and not await tx.row("SELECT 1 FROM blobs WHERE org = ?1 AND digest = ?2", HOME, part.blob):
+        if part.blob and not await _reaches(tx, part.blob, reach):
             raise refuse(f"parts[{index}].blob {part.blob!r} was never uploaded", "Upload it first: POST /v1/uploads.")
+
+
+async def _reaches(tx: Transaction, digest: str, reach: Reach) -> bool:
+    if reach.rooms is None:
+        return await tx.row("SELECT 1 FROM blobs WHERE org = ?1 AND digest = ?2", HOME, digest) is not None
+    own = "SELECT 1 FROM uploads WHERE org = ?1 AND digest = ?2 AND principal = ?3"
+    if await tx.row(own, HOME, digest, reach.principal):
+        return True
+    named = await tx.rows(
+        "SELECT DISTINCT room FROM artifacts WHERE org = ?1 AND blob = ?2 AND blob <> ''", HOME, digest
+    )
+    return any(RoomKey(room) in reach.rooms for (room,) in named)
 
 
 async def store_artifacts(
@@ -54,5 +81,6 @@ async def delete_unreferenced(tx: Transaction, digests: Iterable[str]) -> list[s
     for digest in sorted(set(digests)):
         if not await tx.row("SELECT 1 FROM artifacts WHERE org = ?1 AND blob = ?2 LIMIT 1", HOME, digest):
             await tx.execute("DELETE FROM blobs WHERE org = ?1 AND digest = ?2", HOME, digest)
+            await tx.execute("DELETE FROM uploads WHERE org = ?1 AND digest = ?2", HOME, digest)
             deleted.append(digest)
     return deleted

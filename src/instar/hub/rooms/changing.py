@@ -52,12 +52,12 @@ class Changing:
         check_parts(parts)
         names = MemberNames(stored.room.members, self._network)
         mentions = resolve(act.params.mentions, parts, names)
-        at = now()
+        reach, at = self._uploads.reach(act.caller), now()
         edit = Edit(stored.message.id, by, to_rfc3339(at), parts, mentions)
 
         async def work(tx: Transaction) -> Message:
             event = await standing_message(tx, stored)
-            await check_blobs(tx, parts)
+            await check_blobs(tx, parts, reach)
             number = await _edits(tx, edit.message_id) + 1
             event_id = edit_event_id(edit.message_id, number)
             await append(tx, Draft(event.room, event_id, "message.edited", ENCODER.encode(edit), at, by))

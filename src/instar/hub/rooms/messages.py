@@ -26,7 +26,7 @@ from instar.wire.operation import ObjectKind
 from instar.wire.rooms import RoomKind
 
 from .admission import Admission, Admitted
-from .attachments import check_blobs, store_artifacts
+from .attachments import EVERY_FILE, Reach, check_blobs, store_artifacts
 from .compose import Words, message_draft, message_id_for
 from .content import check_message_id, check_parts, check_target
 from .directory import Directory
@@ -53,6 +53,8 @@ class Intent:
     actor: str
     guards: tuple[Guard, ...]
     """The rules that it was judged by, as they were then."""
+    reach: Reach
+    """The files that it may name."""
 
     def draft(self) -> Draft:
         """Return its event."""
@@ -152,7 +154,9 @@ class Messages:
             admitted = self._admission.admit(sender, sender.type != HUMAN, room, message.cause)
         # A direct conversation that is yet to be opened has no row to guard.
         guards = () if is_new and room.kind is RoomKind.DM else (room.guard,)
-        return Intent(room, is_new, words, is_plain, admitted, caller.principal.id, guards)
+        names_files = any(part.blob for part in message.parts)
+        reach = Reach(caller.principal.id, self._directory.readable(caller)) if names_files else EVERY_FILE
+        return Intent(room, is_new, words, is_plain, admitted, caller.principal.id, guards, reach)
 
     def _check_switches(self, message: SendMessage) -> None:
         if message.target.kind is TargetKind.DM and not self._authority.policy.direct_messages:
@@ -198,7 +202,7 @@ class Messages:
 
     async def _keep_within(self, tx: Transaction, intent: Intent, message: SendMessage) -> MessageAccepted:
         room, words = intent.room, intent.words
-        await check_blobs(tx, words.parts)
+        await check_blobs(tx, words.parts, intent.reach)
         if words.reply_to:
             await check_reply(tx, room, words.reply_to)
         opened = False

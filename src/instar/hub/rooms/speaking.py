@@ -11,7 +11,7 @@ from instar.wire.names import Network
 from instar.wire.rooms import RoomKind, WritePolicy
 
 from .admission import Admitted
-from .attachments import check_blobs, store_artifacts
+from .attachments import EVERY_FILE, check_blobs, store_artifacts
 from .compose import Words, message_draft
 from .content import check_message_id, check_parts
 from .load import read_room
@@ -29,7 +29,7 @@ async def speak(tx: Transaction, network: Network, key: RoomKey, words: Words, c
     _check_membership(room, words.sender.id)
     check_message_id(words.message_id)
     is_plain = check_parts(words.parts)
-    await check_blobs(tx, words.parts)
+    await check_blobs(tx, words.parts, EVERY_FILE)
     if words.reply_to:
         await check_reply(tx, room, words.reply_to)
     mentions = resolve(words.explicit, words.parts, MemberNames(room.members, network))

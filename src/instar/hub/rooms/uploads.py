@@ -15,6 +15,7 @@ from instar.store.seam import HOME, Reader, Row, Store, Transaction
 from instar.wire.events import RoomKey
 from instar.wire.messages import BlobContent, BlobRef, Upload, Uploaded
 
+from .attachments import Reach
 from .content import refuse
 from .delegates import BlobFile
 from .directory import Directory
@@ -28,7 +29,13 @@ class StoredFile:
 
     content: BlobContent
     room: RoomState
-    sender_id: str
+    sender_id: str = ""
+    """A file has no sender: many may have sent it."""
+
+    @property
+    def id(self) -> str:
+        """Its digest."""
+        return self.content.blob
 
 
 class Uploads:
@@ -67,16 +74,15 @@ class Uploads:
 
         async def work(tx: Transaction) -> None:
             await tx.execute(
-                "INSERT INTO blobs (org, digest, size_bytes, media_type, filename, uploader, created_at)"
-                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (org, digest) DO NOTHING",
-                HOME,
-                uploaded.blob,
-                uploaded.size_bytes,
-                uploaded.media_type,
-                uploaded.filename,
-                uploader,
-                now(),
-            )
+                "INSERT INTO blobs (org, digest, size_bytes, media_type, filename, created_at)"
+                " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (org, digest) DO NOTHING",
+                HOME, uploaded.blob, uploaded.size_bytes, uploaded.media_type, uploaded.filename, now(),
+            )  # fmt: skip
+            await tx.execute(
+                "INSERT INTO uploads (org, digest, principal, created_at) VALUES (?1, ?2, ?3, ?4)"
+                " ON CONFLICT (org, digest, principal) DO NOTHING",
+                HOME, uploaded.blob, uploader, now(),
+            )  # fmt: skip
 
         async with self._changing:
             if await self._path(uploaded.blob) is None:
@@ -98,18 +104,22 @@ class Uploads:
             raise InstarError("data_corrupt", f"the bytes of {content.blob} are missing")
         return BlobFile.at(path, content)
 
+    def reach(self, caller: Caller) -> Reach:
+        """Return which files the caller may put into a message."""
+        return Reach(caller.principal.id, self._directory.readable(caller))
+
     async def locate(self, caller: Caller, blob: str) -> StoredFile | None:
         """Return a file with a conversation that lets the caller read it; None when the caller uploaded it.
 
         Raises:
             InstarError: `not_found`.
         """
-        content, uploader, keys = await self._facts(blob)
+        content, uploaders, keys = await self._facts(blob)
         for key in keys:
             room = self._directory.get(RoomKey(key))
             if room is not None and self._directory.may_read(caller, room):
-                return StoredFile(content, room, uploader)
-        if not caller.is_anonymous and uploader == caller.principal.id:
+                return StoredFile(content, room)
+        if not caller.is_anonymous and caller.principal.id in uploaders:
             return None
         raise _missing(blob)
 
@@ -132,17 +142,18 @@ class Uploads:
                 f"{media_type} is not accepted; accepted are {', '.join(patterns)}",
             )
 
-    async def _facts(self, blob: str) -> tuple[BlobContent, str, Sequence[str]]:
-        async def read(reader: Reader) -> tuple[Row | None, list[Row]]:
+    async def _facts(self, blob: str) -> tuple[BlobContent, Sequence[str], Sequence[str]]:
+        async def read(reader: Reader) -> tuple[Row | None, list[Row], list[Row]]:
             rooms = await reader.rows(
                 "SELECT DISTINCT room FROM artifacts WHERE org = ?1 AND blob = ?2 AND blob <> ''", HOME, blob
             )
-            return await _row_of(reader, blob), rooms
+            who = "SELECT principal FROM uploads WHERE org = ?1 AND digest = ?2"
+            return await _row_of(reader, blob), rooms, await reader.rows(who, HOME, blob)
 
-        row, rooms = await self._store.read(read)
+        row, rooms, uploads = await self._store.read(read)
         if row is None:
             raise _missing(blob)
-        return BlobContent(blob, row[0], row[1], row[2]), row[3], [room for (room,) in rooms]
+        return BlobContent(blob, row[0], row[1], row[2]), [one for (one,) in uploads], [room for (room,) in rooms]
 
 
 def check_filename(filename: str) -> None:
@@ -157,7 +168,7 @@ def check_filename(filename: str) -> None:
 
 async def _row_of(reader: Reader, digest: str) -> Row | None:
     return await reader.row(
-        "SELECT size_bytes, media_type, filename, uploader FROM blobs WHERE org = ?1 AND digest = ?2", HOME, digest
+        "SELECT size_bytes, media_type, filename FROM blobs WHERE org = ?1 AND digest = ?2", HOME, digest
     )
 
 

@@ -159,9 +159,16 @@ CREATE TABLE blobs (
     size_bytes INTEGER NOT NULL,
     media_type TEXT NOT NULL,
     filename TEXT NOT NULL,
-    uploader TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     PRIMARY KEY (org, digest)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE uploads (
+    org TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    principal TEXT NOT NULL,        -- who had the bytes, and so may put them into messages
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (org, digest, principal)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE read_markers (
