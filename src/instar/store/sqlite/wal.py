@@ -14,7 +14,7 @@ ERASURE_RETRY_S = 0.05
 
 
 class WalKeeper:
-    """Checkpoints on behalf of the writer; lives in its thread. A failed checkpoint is tried again, nothing is lost."""
+    """Checkpoints on behalf of the writer, in its thread. A failed checkpoint is tried again, nothing is lost."""
 
     def __init__(self, connection: Database) -> None:
         self._connection = connection
@@ -40,12 +40,17 @@ class WalKeeper:
             return ERASURE_RETRY_S
         return IDLE_CHECKPOINT_S if self._pages > self._kept_pages else None
 
-    def after_commit(self, *, has_erased: bool) -> None:
-        """Checkpoint if the log has grown enough, or holds what was just erased."""
+    def is_due(self, *, has_erased: bool) -> bool:
+        """Whether `after_commit` has work: the log has grown enough, or holds what was just erased."""
         self._must_truncate |= has_erased
+        has_grown = (self._pages - self._kept_pages) * self._page_bytes >= WAL_CHECKPOINT_BYTES
+        return has_grown or (self._must_truncate and time.monotonic() >= self._next_try_at)
+
+    def after_commit(self) -> None:
+        """Checkpoint; to be called when `is_due`."""
         if self._must_truncate and time.monotonic() >= self._next_try_at:
             self._truncate()
-        elif (self._pages - self._kept_pages) * self._page_bytes >= WAL_CHECKPOINT_BYTES:
+        else:
             self._checkpoint()
 
     def idle(self) -> None:
