@@ -271,3 +271,23 @@ async def test_streams_beyond_the_limit_are_refused_and_their_chunks_closed() ->
         assert answer.status == 503
         assert json.loads(answer.body)["code"] == "too_many_streams"
         assert stream.buffered_bytes() == 0
+
+
+async def test_nonsense_after_the_last_byte_of_a_stream_is_answered() -> None:
+    """A response of known length is over for its client before the stream says so."""
+    done = asyncio.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"whole"
+        await done.wait()
+
+    async def door(request: Request) -> StreamResponse:
+        return StreamResponse(200, chunks(), "text/plain", headers=(("content-length", "5"),))
+
+    async with running(StubDoor(door)) as hub, await hub.connect() as raw:
+        raw.send(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{hub.port}\r\n\r\n".encode())
+        assert (await raw.answer()).body == b"whole"
+        raw.send(b"BREW / HTTP/1.1\r\n\r\n")
+        answer = await raw.answer()
+        assert (answer.status, json.loads(answer.body)["code"]) == (400, "bad_request")
+        done.set()

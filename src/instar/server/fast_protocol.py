@@ -69,6 +69,10 @@ class FastProtocol(Paced, HttpToolsProtocol):
                 self.carrier.bad_requests.inc()
                 self.refuse(_head_too_large())
 
+    def is_sent(self, cycle: Any) -> bool:  # noqa: ANN401 - uvicorn's own
+        """A response of known length is over with its last byte: what comes then is the next request."""
+        return cycle.response_started and cycle.chunked_encoding is False and cycle.expected_content_length == 0
+
     def _is_answered(self) -> bool:
         """Whether bytes that began no message are noise between requests, to be timed like a head."""
         return self.cycle is None or (self.cycle.response_complete and self.timeout_keep_alive_task is None)

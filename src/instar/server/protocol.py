@@ -79,7 +79,7 @@ class Paced:
         cycle: Any = self.cycle
         has_begun = False
         if cycle is not None and not cycle.response_complete:
-            has_begun = cycle.response_started
+            has_begun = cycle.response_started and not self.is_sent(cycle)
             cycle.disconnected = True
             cycle.message_event.set()
         self.pace.enter(Phase.REFUSED, self.loop.time())
@@ -93,6 +93,10 @@ class Paced:
             transport.write_eof()
         else:
             transport.close()
+
+    def is_sent(self, cycle: Any) -> bool:  # noqa: ANN401, ARG002 - uvicorn's own, one per parser
+        """Whether the client has the whole response, though the application has yet to say so."""
+        return False
 
     def bound_discard(self) -> None:
         """Cut a client that goes on sending a body which was answered without being read."""
