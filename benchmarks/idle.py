@@ -11,7 +11,7 @@ ATTACHMENTS = 5_000
 
 def measure() -> dict[str, Any]:
     """Return the KiB per attachment at 5,000, and the resident memory at rest."""
-    with running("--auth-mode", "none") as hub:
+    with running("--auth-mode", "none", "--set", "limits.streams_per_principal=10000") as hub:
         resting = hub.memory_bytes("Rss")
         before = hub.memory_bytes()
         words = [str(build()), str(hub.port), str(ATTACHMENTS), "0", "8", "1", "general", "0"]

@@ -340,6 +340,9 @@ int main(int argc, char **argv) {
         fcntl(c->fd, F_SETFL, O_NONBLOCK);
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
         epoll_ctl(poll_fd, EPOLL_CTL_ADD, c->fd, &e);
+        /* Those that are attached must answer pings while the others still attach. */
+        struct epoll_event early[512];
+        for (int n = epoll_wait(poll_fd, early, 512, 0), k = 0; k < n; k++) on_readable(early[k].data.ptr);
     }
     fprintf(stderr, "attached %d\n", subs);
     for (int i = subs; i < subs + pubs; i++) publish(&conns[i]);

@@ -29,6 +29,7 @@ class Follower:
         pump: Wakes it.
         handle: Takes a batch; it is awaited before the next one is read.
         org: Whose log.
+        gather_s: How long it lets news gather before it reads them, to leave the machine to whoever waits.
         on_error: Hears of each failure; it is tried again in any case.
     """
 
@@ -40,6 +41,7 @@ class Follower:
         handle: Handle,
         org: str = HOME,
         *,
+        gather_s: float = 0.0,
         on_error: Callable[[str, Exception], None] = lambda name, error: None,  # noqa: ARG005
     ) -> None:
         self.name = name
@@ -49,6 +51,7 @@ class Follower:
         self._pump = pump
         self._handle = handle
         self._org = org
+        self._gather_s = gather_s
         self._on_error = on_error
         self._keeps_cursor = True
         self._news = asyncio.Event()
@@ -89,6 +92,8 @@ class Follower:
                 await asyncio.sleep(next(delays))
                 continue
             await self._news.wait()
+            if self._gather_s:
+                await asyncio.sleep(self._gather_s)
 
     async def step(self) -> int:
         """Handle one batch and return how many events it had; 0 at the end of the log."""

@@ -41,6 +41,8 @@ PAGE_MAX = 500
 SEARCH_MAX_CHARS = 256
 SEARCH_BUSY_EVENTS_PER_S = 2_000
 """Above this many events per second the search index rests between its batches."""
+SEARCH_GATHER_S = 0.1
+"""How long the search index lets messages gather before it takes them in."""
 SEARCH_BUSY_PAUSE_S = 0.25
 """How long it rests; it catches up when the hub is quiet."""
 UNREAD_COUNT_MAX = 1_000

@@ -14,7 +14,7 @@ from instar.hub.follower import Follower
 from instar.hub.rooms.participants import member_of
 from instar.store.seam import Store
 from instar.wire.events import Event
-from instar.wire.limits import SEARCH_BUSY_EVENTS_PER_S, SEARCH_BUSY_PAUSE_S
+from instar.wire.limits import SEARCH_BUSY_EVENTS_PER_S, SEARCH_BUSY_PAUSE_S, SEARCH_GATHER_S
 from instar.wire.messages import Edit, Message, Part, PartKind, Redaction
 
 from .file import BrokenFileError, Entry, Found, SearchFile, Wanted, remove_file
@@ -45,7 +45,7 @@ class SearchIndex:
         self._is_closed = False
         self._load = _Load()
         pump.watch(self._load.note)
-        self.follower = Follower("search", store, pump, self._handle)
+        self.follower = Follower("search", store, pump, self._handle, gather_s=SEARCH_GATHER_S)
 
     @property
     def indexed_seq(self) -> int:
