@@ -35,6 +35,8 @@ class Decision(NamedTuple):
     """The right that is lacking."""
 
 
+ALLOWED = Decision(True, True)
+
 Rule = Callable[["Authority", Caller, Any], str]
 """(authority, caller, object) → what is missing; empty allows."""
 
@@ -74,7 +76,7 @@ class Authority(Rights):
     def may_write(self, caller: Caller, sender: Actor, room: RoomFacts) -> Decision:
         """Decide whether the room's write policy admits this sender, which `sender` has settled before."""
         missing = admitted(self, caller, room, (self.member_name(sender),), self.own_agent(caller, sender))
-        return Decision(not missing, self.reads(caller, room), missing)
+        return Decision(False, self.reads(caller, room), missing) if missing else ALLOWED
 
     def sender(self, caller: Caller, actor: Actor | None, network: Network, origin: str = "") -> Actor:
         """Settle who speaks; see `Senders.settle`."""

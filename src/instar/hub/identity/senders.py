@@ -4,6 +4,8 @@ Nobody speaks under a name that is not its own: an agent's id belongs to the cre
 it, a person's to the principal. Who administers and may write speaks as anybody; mode `none` trusts this machine.
 """
 
+from functools import lru_cache
+
 from instar.base.errors import InstarError
 from instar.wire.identity import Scope
 from instar.wire.messages import Actor
@@ -13,6 +15,7 @@ from .principals import Caller, is_reserved
 from .rights import HUMAN, Rights
 
 AGENT = "agent"
+KNOWN_NAMES_MAX = 4_096
 
 
 class Senders:
@@ -35,7 +38,7 @@ class Senders:
                 other or an agent of another credential, `unauthorized` or `forbidden` when it is not the caller's.
         """
         named = actor if actor is not None and actor.id else self._own(caller, actor)
-        sender = self._named(named, network)
+        sender = _named(named, network)
         if origin and origin != sender.network_id:
             raise InstarError("conflict", f"origin {origin} is not the network of sender {sender.fqid}")
         if sender.type == HUMAN and not self._rights.policy.human_ingress:
@@ -60,23 +63,6 @@ class Senders:
         raise InstarError(
             "unprocessable_entity", "the message does not say who speaks", hint="Name the agent in `from.id`."
         )
-
-    def _named(self, actor: Actor, network: Network) -> Actor:
-        """Return the actor with its names agreed upon."""
-        text = actor.id.strip()
-        member = parse_member(text)
-        if member is None:
-            raise InstarError("unprocessable_entity", f"`from.id` is no member name: {text!r}")
-        networks = {name for name in (member.network_id, actor.network_id) if name}
-        if actor.fqid:
-            full = parse_member(actor.fqid)
-            if full is None or full.id != member.id:
-                raise InstarError("conflict", f"`from.fqid` {actor.fqid!r} and `from.id` {text!r} differ")
-            networks.add(full.network_id)
-        if len(networks) > 1:
-            raise InstarError("conflict", f"`from` names several networks: {', '.join(sorted(networks))}")
-        home = networks.pop() if networks else network.id
-        return Actor(actor.type or AGENT, member.id, actor.name, home, fqid(home, "agents", member.id))
 
     def _check_local(self, caller: Caller, sender: Actor) -> None:
         if not caller.has(Scope.WRITE):
@@ -126,3 +112,22 @@ def _unnamed(sender_id: str) -> InstarError:
 def _refused(caller: Caller, missing: str) -> InstarError:
     """Return the refusal of a caller: 401 asks for a credential, 403 for another one."""
     return InstarError("unauthorized" if caller.is_anonymous else "forbidden", f"needs {missing}")
+
+
+@lru_cache(maxsize=KNOWN_NAMES_MAX)
+def _named(actor: Actor, network: Network) -> Actor:
+    """Return the actor with its names agreed upon. It depends on nothing else, so what was agreed is remembered."""
+    text = actor.id.strip()
+    member = parse_member(text)
+    if member is None:
+        raise InstarError("unprocessable_entity", f"`from.id` is no member name: {text!r}")
+    networks = {name for name in (member.network_id, actor.network_id) if name}
+    if actor.fqid:
+        full = parse_member(actor.fqid)
+        if full is None or full.id != member.id:
+            raise InstarError("conflict", f"`from.fqid` {actor.fqid!r} and `from.id` {text!r} differ")
+        networks.add(full.network_id)
+    if len(networks) > 1:
+        raise InstarError("conflict", f"`from` names several networks: {', '.join(sorted(networks))}")
+    home = networks.pop() if networks else network.id
+    return Actor(actor.type or AGENT, member.id, actor.name, home, fqid(home, "agents", member.id))

@@ -1,6 +1,5 @@
 """Law 1: every operation passes here. Find the object, ask `may`, then let the handler act."""
 
-import inspect
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
@@ -58,7 +57,7 @@ class Operations:
             )
         binding = self._bindings[operation.name]
         located = binding.locate(caller, params)
-        if inspect.isawaitable(located):
+        if hasattr(located, "__await__"):
             located = await located
         self._authority.require(caller, operation.verb, operation.object, located)
         act: Act[Any, Any] = Act(

@@ -154,7 +154,7 @@ class Messages:
             admitted = self._admission.admit(sender, sender.type != HUMAN, room, message.cause)
         # A direct conversation that is yet to be opened has no row to guard.
         guards = () if is_new and room.kind is RoomKind.DM else (room.guard,)
-        names_files = any(part.blob for part in message.parts)
+        names_files = not is_plain and any(part.blob for part in message.parts)
         reach = Reach(caller.principal.id, self._directory.readable(caller)) if names_files else EVERY_FILE
         return Intent(room, is_new, words, is_plain, admitted, caller.principal.id, guards, reach)
 
