@@ -62,7 +62,7 @@ def test_a_failure_in_text_says_what_why_and_what_to_do(capsys: pytest.CaptureFi
     assert err == (
         "Error: could not read the last messages of a conversation: "
         "no hub answers at http://127.0.0.1:1 (Connection refused).\n"
-        "  Start one with `instar start`, or set INSTAR_URL to where it runs.\n"
+        "  Start one with `instar start`, or set INSTAR_URL to its address.\n"
         "  Code: unreachable\n"
     )
 
