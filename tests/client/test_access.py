@@ -5,6 +5,7 @@ import pytest
 
 from instar.client.access import ADDRESS_FILE, DEFAULT_URL, GRANT_FILE, data_dir, find, is_loopback
 from instar.client.errors import HubError
+from instar.hub.settings.load import CONFIG_VARIABLE, load
 
 
 @pytest.fixture
@@ -61,6 +62,20 @@ def test_the_data_directory(monkeypatch: pytest.MonkeyPatch):
     assert data_dir({}) == Path.home() / ".local/share/instar"
     monkeypatch.setattr("sys.platform", "darwin")
     assert data_dir({}) == Path.home() / "Library/Application Support/instar"
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"XDG_DATA_HOME": "/x"}, {"INSTAR_DATA_DIR": "/d"}, {"INSTAR_DATA_DIR": "~/d"}]
+)
+def test_the_data_directory_is_the_hubs(environ: dict[str, str], tmp_path: Path):
+    hub = load({}, {**environ, CONFIG_VARIABLE: str(_empty(tmp_path))}).settings.data_dir
+    assert str(data_dir(environ)) == hub
+
+
+def _empty(folder: Path) -> Path:
+    path = folder / "instar.yaml"
+    path.touch()
+    return path
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import itertools
 import pytest
 
 from instar.base.errors import InstarError
-from instar.server.guard import Guard, Listening, is_loopback, request_id
+from instar.hub.settings.binding import Address
+from instar.server.guard import Guard, is_loopback, request_id
 
 from .conftest import StubDoor, running
 
@@ -37,7 +38,7 @@ BAD_ORIGINS = [
 
 def guard(**lists: list[str]) -> Guard:
     named = {"allowed_hosts": ["hub.example.org"], "allowed_origins": ["https://hub.example.org/"]} | lists
-    return Guard([Listening("0.0.0.0", PORT)], **named)
+    return Guard([Address("0.0.0.0", PORT)], **named)
 
 
 def admit(over: Guard, headers: dict[str, str], peer: str = "127.0.0.1", scheme: str = "http"):
@@ -161,7 +162,7 @@ def test_a_setting_that_cannot_work_is_refused(setting: str, entry: str) -> None
 
 
 def test_a_default_port_may_be_left_out_of_an_origin() -> None:
-    over = Guard([Listening("127.0.0.1", 80)])
+    over = Guard([Address("127.0.0.1", 80)])
     for origin in ("http://localhost", "http://localhost:80"):
         admit(over, {"host": "localhost", "origin": origin})
     with pytest.raises(InstarError):

@@ -13,10 +13,11 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from instar.base.errors import InstarError
-from instar.server.guard import Guard, Listening
+from instar.hub.settings.binding import Address
+from instar.server.guard import Guard
 from instar.server.http import Carrier
 from instar.server.lifecycle import Signals, run, serve
-from instar.server.sockets import bind, is_public, parse_address, raise_file_limit, require_safe
+from instar.server.sockets import bind
 from instar.wire.http import Request, Response, StreamResponse
 
 from .conftest import Raw, Socket, StubDoor, until
@@ -38,7 +39,7 @@ class Hub:
         self.carrier = Carrier([door], Guard(self.bound.listening))
         self.exits: list[int] = []
         self.signals = Signals(self.exits.append)
-        self.ready: list[Listening] = []
+        self.ready: list[Address] = []
         self.told = 0
         self.task = asyncio.ensure_future(
             serve(
@@ -51,7 +52,7 @@ class Hub:
             )
         )
 
-    def _on_ready(self, listening: Sequence[Listening]) -> None:
+    def _on_ready(self, listening: Sequence[Address]) -> None:
         self.ready += listening
 
     async def _on_stopping(self) -> None:
@@ -157,23 +158,6 @@ async def test_a_process_that_hangs_after_the_second_signal_is_ended(monkeypatch
     assert exits == [130]
 
 
-async def test_a_taken_port_is_named_and_nothing_stays_bound() -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            free = probe.getsockname()[1]
-        with pytest.raises(InstarError) as caught:
-            bind([f"127.0.0.1:{free}", f"127.0.0.1:{port}"])
-        assert caught.value.code == "address_unusable"
-        assert str(port) in caught.value.message
-        assert "another Instar" in caught.value.message
-        assert caught.value.hint
-        bind([f"127.0.0.1:{free}"]).close()
-
-
 async def test_a_port_that_is_taken_between_bind_and_start_is_named() -> None:
     first = bind(["127.0.0.1:0"])
     port = first.listening[0].port
@@ -183,35 +167,6 @@ async def test_a_port_that_is_taken_between_bind_and_start_is_named() -> None:
         await serve(Carrier([], Guard([])), second, on_ready=print, on_stopping=asyncio.Event().wait)  # type: ignore[arg-type]
     first.close()
     second.close()
-
-
-@pytest.mark.parametrize("text", ["8787", "host", "host:", "a:b", "::1:8787", "http://x:1", "x:65536", ""])
-def test_an_address_that_is_none(text: str) -> None:
-    with pytest.raises(InstarError) as caught:
-        parse_address(text)
-    assert caught.value.code == "address_unusable"
-
-
-@pytest.mark.parametrize("text", ["no.such.host.invalid:1", "203.0.113.1:8787"])
-def test_an_address_that_is_not_this_machines(text: str) -> None:
-    with pytest.raises(InstarError) as caught:
-        bind([text])
-    assert caught.value.code == "address_unusable"
-
-
-def test_addresses() -> None:
-    assert parse_address("[::1]:80") == ("::1", 80)
-    assert parse_address(":80") == ("0.0.0.0", 80)
-    assert not any(is_public(parse_address(text)) for text in ("localhost:1", "127.0.0.1:1", "[::1]:1"))
-    assert all(is_public(parse_address(text)) for text in (":1", "10.0.0.1:1", "[::]:1"))
-    require_safe(["127.0.0.1:1"], "none")
-    require_safe([":1"], "bearer")
-    with pytest.raises(InstarError, match="gives everyone the hub"):
-        require_safe(["127.0.0.1:1", ":1"], "none")
-
-
-def test_the_limit_of_files_is_raised() -> None:
-    assert raise_file_limit() >= 0
 
 
 def test_run_uses_a_fresh_loop() -> None:

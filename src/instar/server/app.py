@@ -28,7 +28,7 @@ from instar.hub.operations.recorder import trim_ledger
 from instar.hub.rooms import RoomPolicy, Rooms
 from instar.hub.runs.runs import Runs
 from instar.hub.settings import handlers as settings_handlers
-from instar.hub.settings.binding import base_url, check_bind
+from instar.hub.settings.binding import Address, base_url, check_bind
 from instar.hub.settings.load import Loaded
 from instar.hub.settings.tree import Settings
 from instar.store.blobs import Blobs
@@ -40,7 +40,7 @@ from instar.wire.rooms import RoomKind
 from . import lifecycle, logs
 from .console import Console
 from .first_start import declare
-from .guard import Guard, Listening
+from .guard import Guard
 from .http import Carrier
 from .maintenance import Maintenance
 from .measuring import measure
@@ -104,7 +104,7 @@ class App:
         self._background = TaskScope(self._crashed)
         """Delivery, runs and sockets: ended before the store closes."""
         self._streams = Streams(loaded.settings.limits.streams, loaded.settings.limits.streams_per_principal)
-        self._listening: Sequence[Listening] = ()
+        self._listening: Sequence[Address] = ()
 
     def _crashed(self, name: str, error: BaseException) -> None:
         self.metrics.counter("instar_faults_total", "task").inc()
@@ -113,8 +113,7 @@ class App:
     def _base_url(self) -> str:
         if self._settings.server.public_url or not self._listening:
             return base_url(self._settings)
-        host, port = self._listening[0]
-        return f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"  # noqa: S104 - compared, not bound
+        return self._listening[0].url
 
     def _wire(self, store: SqliteStore) -> Parts:
         """Make every part and join them; nothing is read or started yet."""
@@ -169,7 +168,7 @@ class App:
         return Parts(store, pump, fanout, identity, rooms, agents, delivery, runs, card, hub, blobs, declaring)
 
     def _addresses(self) -> list[str]:
-        return [f"{host}:{port}" for host, port in self._listening]
+        return [str(address) for address in self._listening]
 
     async def serve(self, announce: Callable[[Announcement], None]) -> int:
         """Run until a signal asks to stop; return the exit code.

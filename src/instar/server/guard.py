@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
 from instar.base.errors import InstarError
+from instar.hub.settings.binding import Address
 from instar.wire.limits import REQUEST_ID_MAX_CHARS
 
 _REQUEST_ID = re.compile(rf"[A-Za-z0-9._:-]{{1,{REQUEST_ID_MAX_CHARS}}}")
@@ -58,13 +59,6 @@ CONSOLE_POLICY = (
 """The console runs its own files only: no inline script or style. `'self'` covers its WebSocket."""
 
 
-class Listening(NamedTuple):
-    """An address that the hub listens on, as bound (never port 0)."""
-
-    host: str
-    port: int
-
-
 class Admission(NamedTuple):
     """What the guard found out about a request."""
 
@@ -86,7 +80,7 @@ class Guard:
     """The allow-lists of one hub.
 
     Args:
-        listening: Every bound address.
+        listening: Every bound address (never port 0).
         allowed_hosts: Further Host names, without port (`server.allowed_hosts`).
         allowed_origins: Further origins, `scheme://host[:port]` (`server.allowed_origins`).
         trusted_proxies: Addresses and networks whose forwarding headers count (`server.trusted_proxies`).
@@ -97,7 +91,7 @@ class Guard:
 
     def __init__(
         self,
-        listening: Sequence[Listening],
+        listening: Sequence[Address],
         *,
         allowed_hosts: Iterable[str] = (),
         allowed_origins: Iterable[str] = (),

@@ -15,6 +15,7 @@ import structlog
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from instar.hub.settings.binding import Address
 from instar.wire.limits import (
     FORCED_EXIT_S,
     HEADER_MAX_BYTES,
@@ -23,7 +24,6 @@ from instar.wire.limits import (
     SHUTDOWN_GRACE_S,
 )
 
-from .guard import Listening
 from .http import Carrier
 from .protocol import http_protocol
 from .sockets import Bound, raise_file_limit, unusable
@@ -77,11 +77,11 @@ class Server:
             self._config.http_protocol_class, config=self._config, server_state=self._state, app_state={}, _loop=loop
         )
         self._carrier.heartbeat.start()
-        for bound, (host, port) in zip(*self._bound, strict=True):
+        for bound, address in zip(*self._bound, strict=True):
             try:
                 bound.listen(LISTEN_BACKLOG)
             except OSError as error:
-                raise unusable(f"{host}:{port}", port, error) from None
+                raise unusable(str(address), address.port, error) from None
             self._servers.append(await loop.create_server(protocol, sock=bound, backlog=LISTEN_BACKLOG))
 
     def _set_date(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -163,7 +163,7 @@ async def serve(
     carrier: Carrier,
     bound: Bound,
     *,
-    on_ready: Callable[[Sequence[Listening]], None],
+    on_ready: Callable[[Sequence[Address]], None],
     on_stopping: Callable[[], Awaitable[None]],
     signals: Signals | None = None,
     grace_s: float = SHUTDOWN_GRACE_S,

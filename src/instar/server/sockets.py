@@ -1,17 +1,15 @@
 """Listening sockets: bound before the hub says that it is ready, refused with the cause and the next step."""
 
 import errno
-import re
 import socket
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from instar.base.errors import InstarError
+from instar.hub.settings.binding import Address, parse_address
 from instar.wire.limits import RESERVED_FILES
 
-from .guard import Listening, is_loopback
-
-_ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^:\[\]\s/]*)):([0-9]{1,5})")
+_ANY = "0.0.0.0"  # noqa: S104 - what `:port` says
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
@@ -19,7 +17,7 @@ class Bound(NamedTuple):
     """Sockets that are bound, with their real addresses; connections are refused until they listen."""
 
     sockets: tuple[socket.socket, ...]
-    listening: tuple[Listening, ...]
+    listening: tuple[Address, ...]
 
     def close(self) -> None:
         """Give the addresses back."""
@@ -27,47 +25,12 @@ class Bound(NamedTuple):
             bound.close()
 
 
-def parse_address(text: str) -> Listening:
-    """Parse `host:port`, `[v6]:port` or `:port` (every address).
-
-    Raises:
-        InstarError: `address_unusable`.
-    """
-    match = _ADDRESS.fullmatch(text.strip())
-    if match is None or int(match[3]) > 65_535:
-        raise InstarError(
-            "address_unusable",
-            f"{text!r} is no address to listen on",
-            hint="Write `host:port`, for example `127.0.0.1:8787`.",
-        )
-    return Listening(match[1] or match[2] or "0.0.0.0", int(match[3]))  # noqa: S104 - what `:port` says
-
-
-def is_public(address: Listening) -> bool:
-    """Whether other machines can reach this address."""
-    return address.host != "localhost" and not is_loopback(address.host)
-
-
-def require_safe(addresses: Sequence[str], mode: str) -> None:
-    """Refuse to listen where strangers could walk in.
-
-    Raises:
-        InstarError: `address_unusable` when `mode` asks for no credential and an address is not loopback.
-    """
-    public = [text for text in addresses if is_public(parse_address(text))]
-    if mode == "none" and public:
-        raise InstarError(
-            "address_unusable",
-            f"auth.mode none gives everyone the hub, and {public[0]} can be reached from other machines",
-            hint="Use `auth.mode bearer` with keys of `instar keys create`, or listen on 127.0.0.1.",
-        )
-
-
 def bind(addresses: Sequence[str]) -> Bound:
     """Bind every address; port 0 takes a free port.
 
     Raises:
-        InstarError: `address_unusable`; what was bound before is given back.
+        InstarError: `address_unusable`, or `bad_request` for an address that is none; what was bound before is given
+            back.
     """
     sockets: list[socket.socket] = []
     try:
@@ -77,18 +40,17 @@ def bind(addresses: Sequence[str]) -> Bound:
         for bound in sockets:
             bound.close()
         raise
-    listening = tuple(Listening(*bound.getsockname()[:2]) for bound in sockets)
+    listening = tuple(Address(*bound.getsockname()[:2]) for bound in sockets)
     return Bound(tuple(sockets), listening)
 
 
-def _bind_name(text: str, address: Listening) -> list[socket.socket]:
+def _bind_name(text: str, address: Address) -> list[socket.socket]:
     """A name may stand for several addresses; those that this machine does not have are passed over."""
     try:
-        found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise InstarError(
-            "address_unusable", f"{address.host!r} cannot be resolved: {error.strerror}", hint=_HINT
-        ) from None
+        found = socket.getaddrinfo(address.host or _ANY, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        cause = getattr(error, "strerror", None) or error
+        raise InstarError("address_unusable", f"{address.host!r} cannot be resolved: {cause}", hint=_HINT) from None
     bound: list[socket.socket] = []
     missing: OSError | None = None
     for family, _, _, _, target in found:

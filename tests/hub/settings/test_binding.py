@@ -23,11 +23,14 @@ from instar.hub.settings.tree import ListenSettings, ServerSettings, Settings
 def test_addresses(text: str, host: str, port: int, is_loopback: bool, url: str) -> None:
     address = parse_address(text)
     assert address == Address(host, port)
+    assert str(address) == text
     assert address.is_loopback is is_loopback
     assert address.url == url
 
 
-@pytest.mark.parametrize("text", ["", "8787", "host:", "host:x", "host:70000", "::1:80", "host:-1", "host:٣"])
+@pytest.mark.parametrize(
+    "text", ["", "8787", "host:", "host:x", "host:70000", "::1:80", "host:-1", "host:٣", "http://x:1"]
+)
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(InstarError, match="no listen address"):
         parse_address(text)

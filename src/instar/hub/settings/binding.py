@@ -16,6 +16,13 @@ class Address(NamedTuple):
     host: str
     port: int
 
+    def __str__(self) -> str:
+        return f"{self._bracketed}:{self.port}"
+
+    @property
+    def _bracketed(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine reaches it."""
@@ -30,8 +37,7 @@ class Address(NamedTuple):
     def url(self) -> str:
         """Where a browser on this machine reaches it."""
         is_any = self.host in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
-        host = "127.0.0.1" if is_any else f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"http://{'127.0.0.1' if is_any else self._bracketed}:{self.port}"
 
 
 def parse_address(text: str) -> Address:
