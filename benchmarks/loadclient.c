@@ -182,22 +182,29 @@ static void on_frame(Conn *c, uint8_t *p, size_t size, int opcode) {
         return;
     }
     if (p[7] != 'E') return;
-    uint8_t *cursor = memmem(p, size < 400 ? size : 400, "\"cursor\":\"", 10);
-    if (cursor) {
-        cursor += 10;
-        size_t n = 0;
-        while (n < sizeof c->cursor - 1 && cursor[n] != '"') n++;
-        memcpy(c->cursor, cursor, n);
-        c->cursor[n] = 0;
-        c->unacked = 1;
+    /* Both stand at the same place in every EVENT: found once, then only looked at. */
+    static size_t cursor_at, type_at;
+    static const char cursor_key[] = "\"cursor\":\"", type_key[] = "\"type\":\"message.created\"";
+    if (!cursor_at || size < cursor_at || memcmp(p + cursor_at, cursor_key, sizeof cursor_key - 1)) {
+        uint8_t *found = memmem(p, size, cursor_key, sizeof cursor_key - 1);
+        if (!found) return;
+        cursor_at = (size_t)(found - p);
     }
-    uint8_t *stamp = memmem(p, size, "ts=", 3);
-    if (!stamp) return;
+    memcpy(c->cursor, p + cursor_at + sizeof cursor_key - 1, sizeof c->cursor - 1);
+    c->unacked = 1;
+    if (!type_at || size < type_at + sizeof type_key || memcmp(p + type_at, type_key, sizeof type_key - 1)) {
+        uint8_t *found = memmem(p, size, type_key, sizeof type_key - 1);
+        if (!found) return;
+        type_at = (size_t)(found - p);
+    }
     all_deliveries++;
     c->deliveries++;
     if (!measuring) return;
     deliveries++;
-    if (deliveries % SAMPLE == 0) record(&delivery_hist, now_ns() - strtoull((char *)stamp + 3, NULL, 10));
+    if (deliveries % SAMPLE == 0) {
+        uint8_t *stamp = memmem(p, size, "ts=", 3);
+        if (stamp) record(&delivery_hist, now_ns() - strtoull((char *)stamp + 3, NULL, 10));
+    }
 }
 
 static void attach(Conn *c, int number) {
@@ -301,6 +308,7 @@ static void acknowledge(void) {
     char text[256];
     for (int i = 0; i < subs; i++)
         if (conns[i].unacked) {
+            conns[i].cursor[strcspn(conns[i].cursor, "\"")] = 0;
             int n = snprintf(text, sizeof text, "{\"op\":\"ACK\",\"version\":\"moltnet.attach.v1\",\"cursor\":\"%s\"}", conns[i].cursor);
             send_text(conns[i].fd, text, (size_t)n);
             conns[i].unacked = 0;
