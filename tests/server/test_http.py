@@ -10,9 +10,25 @@ import structlog.testing
 from instar.base.errors import InstarError
 from instar.server.streams import Streams
 from instar.wire.http import Request, Response, StreamResponse
-from instar.wire.sse import EventStream, sse_event
 
 from .conftest import StubDoor, running, until
+
+
+class Chunks:
+    """A streamed body that the test feeds."""
+
+    def __init__(self) -> None:
+        self.waiting: asyncio.Queue[bytes] = asyncio.Queue()
+        self.closed = asyncio.Event()
+
+    def __aiter__(self) -> "Chunks":
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await self.waiting.get()
+
+    async def aclose(self) -> None:
+        self.closed.set()
 
 
 async def echo(request: Request) -> Response | StreamResponse | None:
@@ -154,8 +170,7 @@ async def test_a_bad_request_is_answered_400(sent: bytes, prefer_fast: bool) -> 
 
 
 async def test_a_stream_is_sent_as_it_comes_and_closed_when_the_client_goes() -> None:
-    closed = asyncio.Event()
-    stream = EventStream(on_closed=closed.set, keep_alive_s=0.05)
+    stream = Chunks()
 
     async def door(request: Request) -> StreamResponse:
         return StreamResponse(200, stream, "text/event-stream", headers=(("cache-control", "no-cache"),), route="/s")
@@ -163,18 +178,15 @@ async def test_a_stream_is_sent_as_it_comes_and_closed_when_the_client_goes() ->
     async with running(StubDoor(door)) as hub:
         raw = await hub.connect()
         raw.send(b"GET /s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        head = await raw.head()
-        assert head.headers["cache-control"] == "no-cache"
-        assert await raw.reader.readuntil(b"open\n\n\r\n") == b"10\r\n: stream-open\n\n\r\n".replace(b"10", b"f")
-        stream.write(sse_event("e1", "message.created", b"{}"))
-        assert await raw.reader.readuntil(b"{}\n\n") == b"2b\r\nid: e1\nevent: message.created\ndata: {}\n\n".replace(
-            b"2b", b"%x" % len(sse_event("e1", "message.created", b"{}"))
-        )
-        await raw.reader.readuntil(b": keep-alive\n\n")
+        assert (await raw.head()).headers["cache-control"] == "no-cache"
+        for chunk in (b": stream-open\n\n", b"id: e1\nevent: message.created\ndata: {}\n\n"):
+            stream.waiting.put_nowait(chunk)
+            sent = b"%x\r\n%b\r\n" % (len(chunk), chunk)
+            assert await raw.reader.readexactly(len(sent)) == sent
         assert len(hub.carrier.streams) == 1
+        assert not stream.closed.is_set()
         await raw.close()
-        await closed.wait()
-        assert stream.buffered_bytes() == 0
+        await stream.closed.wait()
 
 
 async def test_a_stream_that_fails_ends_without_a_terminator() -> None:
@@ -261,7 +273,7 @@ async def test_an_access_log_is_asked_for() -> None:
 
 
 async def test_streams_beyond_the_limit_are_refused_and_their_chunks_closed() -> None:
-    stream = EventStream()
+    stream = Chunks()
 
     async def door(request: Request) -> StreamResponse:
         return StreamResponse(200, stream, "text/event-stream")
@@ -270,7 +282,7 @@ async def test_streams_beyond_the_limit_are_refused_and_their_chunks_closed() ->
         answer = await hub.get("/")
         assert answer.status == 503
         assert json.loads(answer.body)["code"] == "too_many_streams"
-        assert stream.buffered_bytes() == 0
+        assert stream.closed.is_set()
 
 
 async def test_nonsense_after_the_last_byte_of_a_stream_is_answered() -> None:

@@ -67,14 +67,6 @@ async def test_by_id(filled):
     assert await filled.read(lambda reader: log.by_id(reader, "evt_none")) is None
 
 
-@pytest.mark.parametrize(
-    ("seq", "limit", "kind", "expected"), [(0, 9, "", 4), (1, 9, "message.created", 2), (0, 3, "", 3)]
-)
-async def test_count_after(filled, seq, limit, kind, expected):
-    found = await filled.read(lambda reader: log.count_after(reader, RoomKey("room:a"), seq, limit, kind=kind))
-    assert found == expected
-
-
 async def test_heads(filled):
     heads = await filled.read(log.heads)
     assert heads == {"room:a": (10, 3, 1_000), "room:b": (11, 3, 1_000), "room:c": (12, 3, 1_000)}

@@ -68,16 +68,6 @@ async def heads(reader: Reader, org: str = HOME) -> dict[RoomKey, RoomHead]:
     return {RoomKey(room): RoomHead(*end) for room, *end in rows}
 
 
-async def count_after(reader: Reader, room: RoomKey, seq: int, limit: int, *, kind: str = "", org: str = HOME) -> int:
-    """Return how many events of a room (of one type, if named) have a greater `seq`, counting up to `limit`."""
-    of_kind = " AND type = ?5" if kind else ""
-    sql = (
-        f"SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE org = ?1 AND room = ?2 AND seq > ?3{of_kind} LIMIT ?4) AS n"  # noqa: S608
-    )
-    row = await reader.row(sql, org, room, seq, limit, *((kind,) if kind else ()))
-    return int(row[0]) if row else 0
-
-
 async def by_id(reader: Reader, event_id: str, org: str = HOME) -> Event | None:
     """Return the event with this id, or None."""
     row = await reader.row(f"SELECT {COLUMNS} FROM events WHERE org = ?1 AND id = ?2", org, event_id)  # noqa: S608

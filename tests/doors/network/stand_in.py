@@ -105,6 +105,9 @@ class Hub:
         self.feeds.append(feed)
         return feed
 
+    def reads_metrics(self, caller: Any) -> bool:
+        return caller.has(Scope.OPERATE)
+
     def admit_attachment(self, caller: Any) -> None:
         if not caller.has(Scope.ATTACH):
             raise InstarError("forbidden", "needs scope attach")

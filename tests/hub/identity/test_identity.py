@@ -19,7 +19,7 @@ from instar.hub.identity.lockout import Lockout
 from instar.hub.identity.minting import rotate
 from instar.hub.identity.policy import AuthPolicy
 from instar.hub.identity.principals import Caller, Grant
-from instar.hub.identity.roots import local_root
+from instar.hub.identity.roots import AGENT_SCOPES, local_root, sponsor
 from instar.hub.identity.sign_in import IssuedSession
 from instar.hub.identity.tokens import new_token
 from instar.store import log
@@ -139,8 +139,9 @@ async def test_a_grant_expires_with_its_sockets(
 
 async def test_an_agent_token(identity: Identity, operator: Caller, store: SqliteStore) -> None:
     holder, _ = await mint(identity, store, operator.grant, scopes=frozenset({Scope.ATTACH}))
-    caller = Caller(holder)
-    grant, token = await store.transact(lambda tx: identity.mint_agent_token(tx, caller, "beta", "Beta"))
+    wanted = Wanted("agent", "Beta", frozenset({Scope.ATTACH}), frozenset({"beta"}))
+    lender = sponsor(Caller(holder), "beta", identity.policy)
+    grant, token = await store.transact(lambda tx: identity.mint(tx, lender, wanted))
     assert token.startswith("magt_v1_")
     assert len(token) == 51
     assert grant.scopes == {Scope.ATTACH}
@@ -148,19 +149,6 @@ async def test_an_agent_token(identity: Identity, operator: Caller, store: Sqlit
     await store.transact(lambda tx: identity.revoke_agent_tokens(tx, "beta"))
     assert identity.grant(grant.id) is None
     assert identity.grant(holder.id) == holder
-    reader = Caller(Grant("key_r", operator.principal, "key", frozenset({Scope.ADMIN})))
-    with pytest.raises(InstarError, match="write or attach"):
-        await store.transact(lambda tx: identity.mint_agent_token(tx, reader, "beta", ""))
-
-
-async def test_open_registration_gives_one_agent_its_token(
-    store: SqliteStore, make_identity: Callable[..., Identity]
-) -> None:
-    identity = make_identity(policy=AuthPolicy(mode="open"))
-    anonymous = identity.authenticate(Credential())
-    grant, _ = await store.transact(lambda tx: identity.mint_agent_token(tx, anonymous, "beta", ""))
-    assert grant.agents == {"beta"}
-    assert grant.scopes == {Scope.WRITE, Scope.ATTACH}
 
 
 async def test_what_is_not_there_cannot_be_revoked_or_rotated(identity: Identity, store: SqliteStore) -> None:
@@ -300,7 +288,8 @@ async def test_what_a_session_makes_outlives_it(identity: Identity, operator: Ca
     key = await invoke(identity, store, first, wire.KEYS_CREATE, wire.CreateKey("k", [Scope.WRITE]))
     link = await invoke(identity, store, first, wire.CONSOLE_LINK)
     await invoke(identity, store, first, wire.KEYS_ROTATE, wire.KeyRef(key.key.id))
-    token, _ = await store.transact(lambda tx: identity.mint_agent_token(tx, first, "beta", ""))
+    wanted = Wanted("agent", "", AGENT_SCOPES, frozenset({"beta"}))
+    token, _ = await store.transact(lambda tx: identity.mint(tx, sponsor(first, "beta", identity.policy), wanted))
     await invoke(identity, store, first, wire.LOGOUT)
     assert identity.grant(token.id)
     assert (token.parent, token.expires_at) == ("local", None)

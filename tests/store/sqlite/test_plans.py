@@ -36,7 +36,6 @@ class Planner:
         (lambda reader: log.before(reader, 5, 10, rooms=[ROOM], kind="x"), "INDEX events_room"),
         (lambda reader: log.after(reader, 5, 10, rooms=[ROOM, "room:b"]), "COVERING INDEX events_room"),
         (lambda reader: log.page_after(reader, ROOM, 5, 10, kind="x"), "INDEX events_room"),
-        (lambda reader: log.count_after(reader, ROOM, 5, 10), "COVERING INDEX events_room"),
         (lambda reader: log.by_id(reader, "evt"), "INDEX events_id"),
         (lambda reader: reader.rows("SELECT id FROM events WHERE org = ?1 ORDER BY seq LIMIT 1", "x"), "SCAN events"),
     ],

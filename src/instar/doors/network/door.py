@@ -9,7 +9,7 @@ from instar.hub.operations.hub import Caller, Credential, Hub
 from instar.wire.agents import REGISTER, AgentRegistration
 from instar.wire.http import Request, Response, StreamResponse, Upgrade
 from instar.wire.hub import HEALTH, NETWORK, READY, Network
-from instar.wire.identity import EXCHANGE, LOGOUT, WHOAMI, Scope, Whoami
+from instar.wire.identity import EXCHANGE, LOGOUT, WHOAMI, Whoami
 from instar.wire.messages import BLOB, PageQuery
 from instar.wire.native.frames import SUBPROTOCOL
 from instar.wire.operation import Nothing
@@ -177,7 +177,7 @@ class NetworkDoor:
 
     async def _read_metrics(self, request: Request, route: str) -> Answer:
         caller = self._caller(request)
-        return specials.metrics_reply(self._metrics, caller.has(Scope.ADMIN, Scope.OPERATE), route)
+        return specials.metrics_reply(self._metrics, self._hub.reads_metrics(caller), route)
 
     async def _guide(self, request: Request, route: str) -> Answer:
         caller = self._caller(request)

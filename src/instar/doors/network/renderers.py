@@ -7,6 +7,7 @@ import msgspec
 from instar.wire.attach.frames import event_frame
 from instar.wire.events import Event, render
 from instar.wire.frames import text_frame
+from instar.wire.native.frames import events_frame, signal_frame
 from instar.wire.runs import Signal
 
 _encode = msgspec.json.Encoder().encode
@@ -69,12 +70,11 @@ class LinkRenderer:
     def join(self, rendered: Sequence[bytes]) -> bytes:
         """Return one frame; its cursor is the `seq` of the last event."""
         parts = [one.partition(b":") for one in rendered]
-        events = b",".join(json for _, _, json in parts)
-        return text_frame(b'{"t":"events","events":[%b],"cursor":"%b"}' % (events, parts[-1][0]))
+        return text_frame(events_frame([json for _, _, json in parts], int(parts[-1][0])))
 
     def signal(self, signal: Signal) -> bytes:
         """Return one `signal` frame."""
-        return text_frame(b'{"t":"signal","signal":%b}' % _encode(signal))
+        return text_frame(signal_frame(_encode(signal)))
 
 
 def sse_event(cursor: str, kind: str, json: bytes) -> bytes:

@@ -20,7 +20,7 @@ from .keyring import Keyring
 from .lockout import Lockout
 from .policy import AuthPolicy
 from .principals import Caller, Grant
-from .roots import AGENT_SCOPES, LOCAL_GRANT_ID, local_root, sponsor
+from .roots import LOCAL_GRANT_ID, local_root
 from .speakers import Speakers
 from .tokens import new_token, stored_token
 
@@ -100,20 +100,6 @@ class Identity:
         """
         stored, token = await minting.mint(tx, holder, wanted)
         return stored.grant, token
-
-    async def mint_agent_token(self, tx: Transaction, caller: Caller, agent_id: str, name: str) -> tuple[Grant, str]:
-        """Make a token for an agent that `may` has let the caller register or manage.
-
-        It writes and attaches as this one agent, as far as the caller's own grant does.
-
-        Raises:
-            InstarError: `forbidden` when the caller's grant holds neither scope `write` nor `attach`.
-        """
-        holder = sponsor(caller, agent_id, self.policy)
-        scopes = holder.scopes & AGENT_SCOPES
-        if not scopes:
-            raise InstarError("forbidden", "needs scope write or attach to pass it on to the agent")
-        return await self.mint(tx, holder, Wanted("agent", name, scopes, frozenset((agent_id,))))
 
     async def revoke(self, tx: Transaction, grant_id: str, *, actor: str = "", reason: str = "revoked") -> None:
         """Revoke a grant and all that were narrowed from it; their live sockets end with the commit.

@@ -96,6 +96,10 @@ class Hub:
         """Deliver nothing more to a feed. Twice is no error."""
         self._delivery.close_feed(feed)
 
+    def reads_metrics(self, caller: Caller) -> bool:
+        """Whether the caller may read `/metrics`."""
+        return self._identity.authority.reads_metrics(caller)
+
     def admit_attachment(self, caller: Caller) -> None:
         """Let a caller through that may attach as some agent, before it says as which.
 
