@@ -50,7 +50,7 @@ def test_what_it_knows(text, expected):
 
 
 def test_how_to_add_an_agent_names_the_commands():
-    for command in ("instar agents register", "instar rooms members general --add", "instar inbox list --agent"):
+    for command in ("instar agents register", "instar rooms members add general", "instar inbox list --agent"):
         assert command in rules.ADD_AGENT
 
 

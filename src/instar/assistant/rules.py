@@ -33,7 +33,7 @@ ADD_AGENT = """An agent needs a name, a token and a room:
 
     instar agents register my-agent
     instar agents token my-agent
-    instar rooms members general --add my-agent
+    instar rooms members add general my-agent
     instar inbox list --agent my-agent
 
 The second command prints its token once. With it the agent reads its inbox by long poll, or attaches over WebSocket \
