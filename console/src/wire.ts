@@ -103,12 +103,16 @@ export interface Apply {
   "dry_run"?: boolean;
 }
 
-/** An agent as it shall be. `credential_key` binds it to a key (`token:KEY_ID`). */
+/** An agent as it shall be. `credential_key` binds it to a key (`token:KEY_ID`).
+
+    The older spelling of `wake` is accepted as in `UpdateAgent`: `read`, and `reply: never`. */
 export interface ApplyAgent {
   "id": string;
   "name"?: string;
   "credential_key"?: string;
   "wake"?: string;
+  "read"?: string;
+  "reply"?: string;
   "runtime"?: string;
 }
 

@@ -90,6 +90,8 @@ def test_did_you_mean(cli: Cli, agent: str):
     wrong = cli("agents", "show", f"{agent}x")
     assert wrong.code == 3
     assert f"Did you mean {agent}?" in wrong.err
+    wrong = cli("dm", "guyde", "hi", "--json")
+    assert (wrong.code, wrong.document["error"]["hint"]) == (3, "Did you mean guide?")
 
 
 def test_search(cli: Cli, room: str, hub: Hub):
@@ -140,6 +142,10 @@ def test_rooms(cli: Cli, room: str, agent: str):
     assert any(row["id"] == room for row in map(json.loads, cli("rooms", "list", "-o", "jsonl").out.splitlines()))
     assert cli("rooms", "create", room, "--json").document["error"]["code"] == "conflict"
     assert cli("rooms", "create", "no room", "--json").code == 2
+    made = cli("rooms", "create", f"of-{room}", "--members", "alpha,beta", "--member", "gamma", "--json").document
+    assert made["members"] == ["alpha", "beta", "gamma"]
+    assert cli("rooms", "members", "add", f"of-{room}", "delta").out.endswith("alpha, beta, delta, gamma\n")
+    assert "not registered" in cli("agents", "show", "delta").out
     assert agent in cli("rooms", "show", room).out
     assert cli("rooms", "members", "remove", room, agent, "--json").document["members"] == ["operator"]
     refused = cli("rooms", "remove", room)
@@ -161,8 +167,9 @@ def test_export(cli: Cli, room: str):
 def test_agents(cli: Cli, agent: str, hub: Hub):
     assert agent in cli("agents").out
     assert cli("agents", "register", agent).out == f"Already registered: {agent}.\n"
-    assert "paused" in cli("agents", "pause", agent).out
-    assert "paused" not in cli("agents", "resume", agent).out
+    assert cli("agents", "pause", agent).out.startswith(f"Paused {agent};")
+    assert "paused" in cli("agents", "show", agent).out
+    assert cli("agents", "resume", agent).out == f"Resumed {agent}.\n"
     token = cli("agents", "token", agent).out.strip()
     assert Client(hub.client.url, token).invoke("auth.whoami")["agents"] == [agent]
     assert cli("agents", "remove", agent, "--yes").code == 0

@@ -116,9 +116,11 @@ def test_the_example_of_start(tmp_path: Path, examples_of: Callable[[str], list[
     argv = example.replace("instar", str(BIN / "instar"), 1).split()
     with subprocess.Popen(argv, env=environment(tmp_path), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(5)]
+        lines = [process.stdout.readline() for _ in range(6)]
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
     assert lines[0].startswith("Instar runs at http://127.0.0.1:")
     assert "/console/#code=" in lines[2]
+    assert re.match(r"  Code     [A-Z0-9]{5}-[A-Z0-9]{5}  ", lines[4])
+    assert lines[5].startswith("  Next     ")
     assert not (tmp_path / "hub" / "hub-address").exists()

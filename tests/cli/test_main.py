@@ -73,7 +73,10 @@ def test_every_spelling_of_json(argv: list[str], capsys: pytest.CaptureFixture[s
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
 
 
-@pytest.mark.parametrize(("argv", "near"), [(["sned"], "send"), (["rooms", "lst"], "list"), (["start", "--listn"], "")])
+@pytest.mark.parametrize(
+    ("argv", "near"),
+    [(["sned"], "send"), (["rooms", "lst"], "list"), (["start", "--listn"], ""), (["--jsn"], "--json")],
+)
 def test_did_you_mean(argv: list[str], near: str, capsys: pytest.CaptureFixture[str]):
     assert main(argv) == 2
     assert f"Did you mean {near}" if near else "--listen" in capsys.readouterr().err

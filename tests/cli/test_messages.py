@@ -31,4 +31,7 @@ def test_events():
     assert event_line({"room_key": "system:directory", "type": "agent.connected", "agent": {"agent_id": "b"}}) == (
         "system:directory  * agent.connected b"
     )
+    assert event_line({"room_key": "room:r", "type": "loop.stopped", "loop": {"reason": "a chain of 4 answers"}}) == (
+        "room:r  * loop.stopped: a chain of 4 answers"
+    )
     assert event_line({"type": "stream.replay_gap"}) == "  * stream.replay_gap"

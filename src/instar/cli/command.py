@@ -28,6 +28,10 @@ class _Exemplary(click.Command):
 
     examples: Sequence[str] = ()
 
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's shape
+        """Return the spellings of help, whichever context asks first: click keeps the option that it makes."""
+        return list(HELP_NAMES)
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help: examples first."""
         formatter.write("Example:\n")
@@ -56,7 +60,7 @@ class Command(_Exemplary):
             help=summary,
             params=params,
             hidden=hidden,
-            context_settings={"help_option_names": list(HELP_NAMES), "max_content_width": 80},
+            context_settings={"max_content_width": 80},
         )
         self.examples = examples
 
@@ -90,7 +94,7 @@ class Group(_Exemplary, click.Group):
             help=summary,
             params=params,
             commands=list(commands),
-            context_settings={"help_option_names": list(HELP_NAMES), "max_content_width": 80},
+            context_settings={"max_content_width": 80},
         )
         self.examples = examples
         self._lazy = dict(lazy or {})

@@ -10,7 +10,8 @@ import click
 from . import exits
 from .command import UnknownCommandError
 from .outputs import Output, wants_color
-from .tree import ROOT
+from .texts import nearest
+from .tree import BARE, ROOT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         click.echo(error.format_message())
         return exits.OK
     except click.ClickException as error:
-        return _fail(args, "usage", error.format_message(), _hint(error))
+        return _fail(args, "usage", _cause(error), _hint(error))
     except (KeyboardInterrupt, click.Abort):
         return _fail(args, "interrupted", "it was interrupted", "")
     except Exception as error:
@@ -55,9 +56,21 @@ def _wants_json(args: Sequence[str]) -> bool:
     )
 
 
+def _cause(error: click.ClickException) -> str:
+    if isinstance(error, click.NoSuchOption):
+        return f"there is no option {error.option_name}"
+    return error.format_message()
+
+
 def _hint(error: click.ClickException) -> str:
-    """Return the command that explains how to say it right."""
-    if isinstance(error, UnknownCommandError) and error.near:
-        return f"Did you mean {' or '.join(error.near)}?"
+    """Return the name that was meant, or the command that explains how to say it right."""
+    near: Sequence[str] = ()
+    if isinstance(error, UnknownCommandError):
+        near = error.near
+    elif isinstance(error, click.NoSuchOption):
+        near = nearest(error.option_name, error.possibilities or ())
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
     context = getattr(error, "ctx", None)
-    return f"See: {context.command_path if context else 'instar'} --help"
+    path = context.command_path.removesuffix(f" {BARE}") if context else "instar"
+    return f"See: {path} --help"

@@ -37,7 +37,8 @@ def event_line(event: dict[str, Any]) -> str:
         return f"{room}  {sender_of(message)}: {text_of(message)}"
     subject: dict[str, Any] = next((event[name] for name in _SUBJECTS if event.get(name)), dict[str, Any]())
     named = visible(str(subject.get("agent_id") or subject.get("id") or ""))
-    return f"{room}  * {visible(event.get('type', ''))} {named}".rstrip()
+    reason = f": {visible(str(subject['reason']))}" if subject.get("reason") else ""
+    return f"{room}  * {visible(event.get('type', ''))} {named}".rstrip() + reason
 
 
 def _part(part: dict[str, Any]) -> str:

@@ -81,8 +81,12 @@ def wire_target(session: Session, place: Place, *, as_agent: str = "") -> dict[s
 
 
 def open_dm(session: Session, agent_id: str, *, as_agent: str = "") -> dict[str, Any]:
-    """Return the direct conversation with an agent, opening it if there is none."""
-    session.seek("agent", agent_id)
+    """Return the direct conversation with an agent, opening it if there is none.
+
+    Raises:
+        HubError: `not_found` when the caller sees no such agent: a mistyped name would wait for ever.
+    """
+    session.invoke("agents.get", agent_id=session.seek("agent", agent_id))
     return session.invoke("dms.open", participant_ids=[agent_id], **{"as": as_agent})
 
 

@@ -246,12 +246,17 @@ class ApplyRoom(Struct, omit_defaults=True):
 
 
 class ApplyAgent(Struct, omit_defaults=True):
-    """An agent as it shall be. `credential_key` binds it to a key (`token:KEY_ID`)."""
+    """An agent as it shall be. `credential_key` binds it to a key (`token:KEY_ID`).
+
+    The older spelling of `wake` is accepted as in `UpdateAgent`: `read`, and `reply: never`.
+    """
 
     id: str
     name: Name = ""
     credential_key: str = ""
     wake: str = ""
+    read: str = ""
+    reply: str = ""
     runtime: str = ""
 
 

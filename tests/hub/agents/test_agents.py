@@ -197,7 +197,17 @@ async def test_agents_are_declared_by_apply(engine):
     wanted[0]["name"] = "Other"
     changed = await engine.do(engine.admin, "hub.apply", agents=wanted)
     assert [(each.action, each.fields) for each in changed.changes] == [("update", ["name"])]
-    for bad in ({"id": "beta", "wake": "loud"}, {"id": "operator"}, {"id": "beta", "credential_key": "token:nope"}):
+    for older, wake in (({"read": "thread_only"}, Wake.THREAD_ONLY), ({"reply": "never"}, Wake.NEVER)):
+        await engine.do(engine.admin, "hub.apply", agents=[{"id": "beta", **older}])
+        assert engine.agents.get("beta").wake is wake
+    await engine.do(engine.admin, "hub.apply", agents=[{"id": "beta", "reply": "auto"}])
+    assert engine.agents.get("beta").wake is Wake.NEVER
+    for bad in (
+        {"id": "beta", "wake": "loud"},
+        {"id": "beta", "read": "loud"},
+        {"id": "operator"},
+        {"id": "beta", "credential_key": "token:nope"},
+    ):
         await refused("unprocessable_entity", engine.do(engine.admin, "hub.apply", agents=[bad]))
 
 

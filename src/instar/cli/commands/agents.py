@@ -35,7 +35,16 @@ def list_(session: Session, *, limit: int, after: str) -> Answer:
 @_AGENT
 def show(session: Session, agent: str) -> Answer:
     """Show one agent."""
-    return _agent(session.invoke("agents.get", agent_id=session.seek("agent", agent)))
+    found = session.invoke("agents.get", agent_id=session.seek("agent", agent))
+    facts = [
+        ("name", found.get("name", "") or "-"),
+        ("activity", _activity(found)),
+        ("wake", found.get("wake", "all")),
+        ("rooms", ", ".join(found.get("rooms", ())) or "-"),
+        ("runtime", found.get("runtime", "") or "-"),
+        ("waiting", found.get("pending_count", 0)),
+    ]
+    return Answer(found, table(("AGENT", found["id"]), facts))
 
 
 @command("instar agents register beta --wake mentions")
@@ -69,7 +78,8 @@ def token(session: Session, agent: str) -> Answer:
 @_AGENT
 def pause(session: Session, agent: str) -> Answer:
     """Stop waking an agent; its inbox waits."""
-    return _agent(session.invoke("agents.pause", agent_id=session.seek("agent", agent)))
+    paused = session.invoke("agents.pause", agent_id=session.seek("agent", agent))
+    return Answer(paused, [f"Paused {agent}; its inbox waits. It goes on with `instar agents resume {agent}`."])
 
 
 @command("instar agents resume beta", "instar agents resume --all")
@@ -81,7 +91,8 @@ def resume(session: Session, agent: str | None, *, everyone: bool) -> Answer:
         return Answer(session.invoke("agents.resume_all"), ["All agents may run again."])
     if agent is None:
         raise HubError("usage", "no agent is named", hint="Name an agent, or use --all.")
-    return _agent(session.invoke("agents.resume", agent_id=session.seek("agent", agent)))
+    resumed = session.invoke("agents.resume", agent_id=session.seek("agent", agent))
+    return Answer(resumed, [f"Resumed {agent}."])
 
 
 @command("instar agents remove beta --yes")
@@ -117,20 +128,10 @@ def _row(agent: dict[str, Any]) -> Sequence[object]:
 
 
 def _activity(agent: dict[str, Any]) -> str:
+    if not agent.get("registered"):
+        return "not registered"
     activity = str(agent.get("activity", "offline"))
     return f"{activity}: {agent['task']}" if agent.get("task") else activity
-
-
-def _agent(agent: dict[str, Any]) -> Answer:
-    facts = [
-        ("name", agent.get("name", "")),
-        ("activity", _activity(agent)),
-        ("wake", agent.get("wake", "all")),
-        ("rooms", ", ".join(agent.get("rooms", ())) or "-"),
-        ("runtime", agent.get("runtime", "") or "-"),
-        ("waiting", agent.get("pending_count", 0)),
-    ]
-    return Answer(agent, table(("AGENT", agent["id"]), facts))
 
 
 COMMAND = Group(

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,12 +11,17 @@ import click
 from instar.cli.command import command
 from instar.cli.outputs import Answer
 from instar.cli.session import Session
-from instar.cli.texts import visible
+from instar.cli.texts import nearest, visible
 from instar.client.errors import HubError
 
 MOLTNET = "moltnet.v1"
 """The `version` of a Moltnet server file, whose rooms are taken and nothing else."""
 KEYS = ("network_id", "rooms", "agents")
+FIELDS = {
+    "rooms": ("id", "name", "members", "visibility", "write_policy"),
+    "agents": ("id", "name", "credential_key", "wake", "read", "reply", "runtime"),
+}
+"""What an entry may say; a test compares them with `wire.rooms.ApplyRoom` and `ApplyAgent`."""
 _SIGNS = {"create": "+", "update": "~", "unchanged": "="}
 
 
@@ -39,16 +45,17 @@ def apply(session: Session, file: Path, *, yes: bool, dry_run: bool) -> Answer:
         return Answer(plan, [*lines, "Everything is as declared."], rows=plan["changes"])
     if session.output.form == "text":
         session.output.note("\n".join(lines))
-    session.confirm(f"Make these {len(changes)} changes?", yes=yes)
+    counted = "1 change" if len(changes) == 1 else f"{len(changes)} changes"
+    session.confirm(f"Make {counted}?", yes=yes)
     done = session.invoke("hub.apply", **wanted)
-    return Answer(done, [f"Made {len(changes)} changes."], rows=done["changes"])
+    return Answer(done, [f"Made {counted}."], rows=done["changes"])
 
 
 def declared(file: Path) -> dict[str, Any]:
     """Return what a file declares, as parameters of `hub.apply`.
 
     Raises:
-        HubError: `usage` when it is neither YAML nor JSON, or holds something else.
+        HubError: `usage` when it is neither YAML nor JSON, or says something that is not understood.
     """
     content = _content(file)
     if content.get("version") == MOLTNET:
@@ -57,7 +64,23 @@ def declared(file: Path) -> dict[str, Any]:
         raise HubError(
             "usage", f"{file} declares {', '.join(map(str, unknown))}", hint=f"It may declare {', '.join(KEYS)}."
         )
-    return content
+    for key, fields in FIELDS.items():
+        _check_entries(file, key, content.get(key) or [], fields)
+    return {key: value for key, value in content.items() if value is not None}
+
+
+def _check_entries(file: Path, key: str, entries: object, fields: Sequence[str]) -> None:
+    """Refuse a field that nothing reads: a mistyped `members` would make an empty room."""
+    if not isinstance(entries, list):
+        raise HubError("usage", f"`{key}` of {file} is no list", hint=f"Begin each of `{key}` with `- id: NAME`.")
+    for entry in cast("list[object]", entries):
+        if not isinstance(entry, dict) or "id" not in entry:
+            raise HubError("usage", f"{file} has an entry of `{key}` without an id", hint="Write it as `- id: NAME`.")
+        named = cast("dict[str, object]", entry)
+        if unknown := [field for field in named if field not in fields]:
+            near = nearest(str(unknown[0]), fields)
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"It may say {', '.join(fields)}."
+            raise HubError("usage", f"{named['id']} in {file} says {unknown[0]!r}, which means nothing here", hint=hint)
 
 
 def _content(file: Path) -> dict[str, Any]:
@@ -68,7 +91,9 @@ def _content(file: Path) -> dict[str, Any]:
     try:
         parsed: object = json.loads(text) if file.suffix == ".json" else _yaml(text)
     except ValueError as error:
-        raise HubError("usage", f"{file} cannot be read: {error}") from error
+        raise HubError(
+            "usage", f"{file} cannot be read: {error}", hint="Correct it there; JSON is fine, too."
+        ) from error
     if not isinstance(parsed, dict):
         raise HubError("usage", f"{file} holds no mapping", hint="Declare `rooms:` and `agents:`.")
     return cast("dict[str, Any]", parsed)
@@ -81,7 +106,10 @@ def _yaml(text: str) -> object:
     try:
         return cast("object", YAML(typ="safe", pure=True).load(text))  # pyright: ignore[reportUnknownMemberType]
     except YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise ValueError(f"{place}{problem}") from error
 
 
 def _line(change: dict[str, Any]) -> str:

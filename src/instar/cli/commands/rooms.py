@@ -36,13 +36,25 @@ def list_(session: Session, *, limit: int, after: str) -> Answer:
 @_ROOM
 def show(session: Session, room: str) -> Answer:
     """Show one room."""
-    return _room(session.invoke("rooms.get", room_id=session.seek("room", room)))
+    found = session.invoke("rooms.get", room_id=session.seek("room", room))
+    facts = [
+        ("name", found["name"]),
+        ("visibility", found["visibility"]),
+        ("write policy", found["write_policy"]),
+        ("members", _members(found)),
+        ("messages", found.get("message_count", 0)),
+        ("created", relative(found["created_at"])),
+    ]
+    return Answer(found, table(("ROOM", found["id"]), facts))
 
 
 @command("instar rooms create review --member guide --name Review")
 @click.argument("room")
 @click.option("--name", default="", help="Display name.")
-@click.option("--member", "members", multiple=True, shell_complete=agents, help="Member; may be repeated.")
+@click.option(
+    "--member", "--members", "members", multiple=True, metavar="ID[,ID…]", shell_complete=agents,
+    help="Members; may be repeated.",
+)  # fmt: skip
 @click.option("--visibility", type=click.Choice(VISIBILITIES), default="private", show_default=True, help="Who reads.")
 @click.option(
     "--write-policy", type=click.Choice(WRITE_POLICIES), default="members", show_default=True, help="Who writes."
@@ -51,8 +63,9 @@ def create(
     session: Session, room: str, *, name: str, members: tuple[str, ...], visibility: str, write_policy: str
 ) -> Answer:
     """Create a room."""
+    listed = [member for group in members for member in group.split(",") if member]
     made = session.invoke(
-        "rooms.create", id=room, name=name, members=list(members), visibility=visibility, write_policy=write_policy
+        "rooms.create", id=room, name=name, members=listed, visibility=visibility, write_policy=write_policy
     )
     return Answer(made, [f"Created {made['id']}."])
 
@@ -96,7 +109,7 @@ def export(session: Session, target: Place, *, to: Path | None) -> Answer | Stre
 @click.argument("member", nargs=-1, required=True, shell_complete=agents)
 def add(session: Session, room: str, member: tuple[str, ...]) -> Answer:
     """Add members to a room."""
-    return _room(session.invoke("rooms.members", room_id=session.seek("room", room), add=list(member)))
+    return _changed(session.invoke("rooms.members", room_id=session.seek("room", room), add=list(member)))
 
 
 @command("instar rooms members remove review beta", name="remove")
@@ -104,7 +117,7 @@ def add(session: Session, room: str, member: tuple[str, ...]) -> Answer:
 @click.argument("member", nargs=-1, required=True, shell_complete=agents)
 def drop(session: Session, room: str, member: tuple[str, ...]) -> Answer:
     """Remove members from a room."""
-    return _room(session.invoke("rooms.members", room_id=session.seek("room", room), remove=list(member)))
+    return _changed(session.invoke("rooms.members", room_id=session.seek("room", room), remove=list(member)))
 
 
 def _row(room: dict[str, Any]) -> Sequence[object]:
@@ -114,17 +127,13 @@ def _row(room: dict[str, Any]) -> Sequence[object]:
     return room["id"], room["name"], *counts, relative(last) if last else "-"
 
 
-def _room(room: dict[str, Any]) -> Answer:
-    facts = [
-        ("id", room["id"]),
-        ("name", room["name"]),
-        ("visibility", room["visibility"]),
-        ("write policy", room["write_policy"]),
-        ("members", ", ".join(room.get("members", ())) or "-"),
-        ("messages", room.get("message_count", 0)),
-        ("created", relative(room["created_at"])),
-    ]
-    return Answer(room, table(("ROOM", room["id"]), facts[1:]))
+def _changed(room: dict[str, Any]) -> Answer:
+    """Say who the members are now; the answer to a change counts no messages."""
+    return Answer(room, [f"Members of {room['id']}: {_members(room)}"])
+
+
+def _members(room: dict[str, Any]) -> str:
+    return ", ".join(room.get("members", ())) or "-"
 
 
 def _json_line(event: dict[str, Any]) -> str:

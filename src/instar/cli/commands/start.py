@@ -86,6 +86,11 @@ def _announce(session: Session, said: "Announcement") -> None:
             f"  Data     {said.data_dir}",
             f"  Console  {said.console_url}",
             "           (signs a browser in, once, within 5 minutes; a new link: instar open)",
+            *(
+                [f"  Code     {said.setup_code}  (to type at /console/, once, within 15 minutes)"]
+                if said.setup_code
+                else []
+            ),
             f"  Next     {NEXT}",
         ]
         click.echo("\n".join(lines))

@@ -98,8 +98,9 @@ class Declaring:
 
 
 def _wake(wanted: ApplyAgent) -> Wake | None:
+    asked = wanted.wake or wanted.read or (Wake.NEVER if wanted.reply == "never" else "")
     try:
-        return Wake(wanted.wake) if wanted.wake else None
+        return Wake(asked) if asked else None
     except ValueError:
         allowed = ", ".join(Wake)
-        raise InstarError("unprocessable_entity", f"wake {wanted.wake!r} is none of {allowed}") from None
+        raise InstarError("unprocessable_entity", f"wake {asked!r} is none of {allowed}") from None
