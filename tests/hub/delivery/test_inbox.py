@@ -140,7 +140,8 @@ async def test_a_paused_agent_and_a_stopped_hub_are_given_nothing_until_resumed(
     await engine.do(engine.admin, "agents.resume", agent_id="beta")
     await engine.do(engine.admin, "agents.stop_all", reason="fire")
     assert (await engine.do(beta, "inbox.read", agent_id="beta")).items == []
-    await refused("paused", engine.say(beta, "no"))
+    with pytest.raises(InstarError, match="all agents are stopped: fire"):
+        await engine.say(beta, "no")
     polling = asyncio.create_task(engine.do(beta, "inbox.read", agent_id="beta", wait=30))
     await asyncio.sleep(0)
     await engine.do(engine.admin, "agents.resume_all")

@@ -107,6 +107,7 @@ class Delivery:
         registry = self._agents.registry
         self._guard.agent_of = self._agents.get
         self._guard.is_stopped = lambda: self.switch.is_stopped
+        self._guard.stop_reason = lambda: self.switch.reason
         self._agents.count_pending_with(self.inboxes.count)
         self._identity.on_ended(self.feeds.end_grant)
         registry.on_change(self.bell.ring)

@@ -58,6 +58,7 @@ class LoopGuard:
         self._leased: dict[str, dict[RoomKey, int]] = {}
         self.agent_of: Callable[[str], AgentState | None] = _nobody
         self.is_stopped: Callable[[], bool] = lambda: False
+        self.stop_reason: Callable[[], str] = lambda: ""
         pump.apply_with("room.removed", lambda event: self._loops.forget(event.room))
 
     def delivered(self, agent_id: str, room: RoomKey, seq: int) -> None:
@@ -96,7 +97,9 @@ class LoopGuard:
 
     def _check_awake(self, agent_id: str, agent: AgentState | None) -> None:
         if self.is_stopped():
-            raise InstarError("paused", "all agents are stopped", hint="Resume them with `instar agents resume --all`.")
+            why = f": {reason}" if (reason := self.stop_reason()) else ""
+            hint = "Resume them with `instar agents resume --all`."
+            raise InstarError("paused", f"all agents are stopped{why}", hint=hint)
         if agent is not None and agent.paused:
             raise InstarError("paused", f"agent {agent_id!r} is paused", hint=f"Run `instar agents resume {agent_id}`.")
 
