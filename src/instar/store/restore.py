@@ -54,7 +54,7 @@ def _check_empty(data_dir: Path, *, force: bool) -> None:
         raise InstarError(
             "conflict",
             f"{data_dir} is not empty (it holds {found[0]})",
-            hint="Choose an empty directory, or pass --force to replace what is there.",
+            hint="Choose an empty directory, or say --yes to replace what is there.",
         )
 
 
