@@ -74,6 +74,7 @@ def test_each_reader_gets_its_rooms_in_order_in_one_write(
         assert reader.seqs == wanted
         assert reader.writes == ([b"".join(b"%d," % seq for seq in wanted)] if wanted else [])
     assert renderer.rendered <= len(events)
+    assert fanout.deliveries == sum(len(reader.seqs) for reader in [*readers, observer])
 
 
 def test_readers_of_the_same_rooms_share_the_bytes() -> None:

@@ -1,10 +1,12 @@
 """What is rendered is what was counted, and the table is the only list of names."""
 
 import re
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import instar.server
 from instar.server.metrics import METRICS, Metrics
 
 
@@ -58,3 +60,10 @@ def test_the_table_is_well_formed() -> None:
         assert name.startswith("instar_")
         assert (row.kind == "counter") == name.endswith("_total")
         assert row.meaning.endswith(".")
+
+
+def test_every_row_is_fed() -> None:
+    """By a line of the server that counts it or says how it is read, beside the one of the table."""
+    sources = [path.read_text() for path in Path(instar.server.__path__[0]).glob("*.py")]
+    named = re.findall(r'"(instar_[a-z_]+)"', "".join(sources))
+    assert {name for name in METRICS if named.count(name) < 2} == set()

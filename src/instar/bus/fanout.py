@@ -56,13 +56,15 @@ class _Batch:
 class Delivery:
     """The part of a batch that one set of rooms sees; shared by all subscribers with that set."""
 
-    __slots__ = ("_batch", "_indices", "_joined", "last_seq")
+    __slots__ = ("_batch", "_indices", "_joined", "last_seq", "size")
 
     def __init__(self, batch: _Batch, indices: Sequence[int] | None) -> None:
         self._batch = batch
         self._indices = indices
         self._joined: dict[Renderer, bytes] = {}
         self.last_seq = batch.events[-1 if indices is None else indices[-1]].seq
+        self.size = len(batch.events if indices is None else indices)
+        """How many events."""
 
     @property
     def events(self) -> Sequence[Event]:
@@ -107,6 +109,8 @@ class Fanout:
         self._everywhere: dict[Subscriber, frozenset[RoomKey]] = {}
         self._rooms_of: dict[Subscriber, set[RoomKey]] = {}
         self._wants_signals: set[Subscriber] = set()
+        self.deliveries = 0
+        """Events handed to subscribers so far, each counted once for each of them."""
 
     def __len__(self) -> int:
         return len(self._rooms_of) + len(self._everywhere)
@@ -177,15 +181,16 @@ class Fanout:
             if delivery is None:
                 merged = sorted(index for room in key for index in indices[room])
                 delivery = deliveries[key] = Delivery(batch, merged)
+            self.deliveries += delivery.size
             subscriber.deliver(delivery)
 
     def _publish_room(self, batch: _Batch, room: RoomKey) -> None:
         delivery = Delivery(batch, None)
-        for subscriber in tuple(self._by_room.get(room, ())):
+        readers = [*self._by_room.get(room, ())]
+        readers += [subscriber for subscriber, excluded in self._everywhere.items() if room not in excluded]
+        self.deliveries += delivery.size * len(readers)
+        for subscriber in readers:
             subscriber.deliver(delivery)
-        for subscriber, excluded in tuple(self._everywhere.items()):
-            if room not in excluded:
-                subscriber.deliver(delivery)
 
     def signal(self, room: RoomKey, signal: Signal) -> None:
         """Hand a signal to the subscribers of `room` that asked for signals."""

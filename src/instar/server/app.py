@@ -43,7 +43,7 @@ from .first_start import declare
 from .guard import Guard
 from .http import Carrier
 from .maintenance import Maintenance
-from .measuring import measure
+from .measuring import count_commits, read_parts
 from .metrics import Metrics
 from .sockets import Bound, bind
 from .streams import Streams
@@ -205,7 +205,11 @@ class App:
         await parts.runs.open()
         self._background.start("search", parts.rooms.search.run())
         self._maintain(parts)
-        measure(self.metrics, parts.pump, parts.rooms.search.follower.lag, parts.agents.connected_count)
+        count_commits(self.metrics, parts.pump)
+        read_parts(
+            self.metrics, parts.store, parts.pump, parts.fanout, parts.delivery,
+            parts.rooms.search.follower.lag, parts.agents.connected_count,
+        )  # fmt: skip
         guard = Guard(
             bound.listening,
             allowed_hosts=self._settings.server.allowed_hosts,

@@ -2,22 +2,36 @@
 
 from collections.abc import Callable, Sequence
 
-from instar.bus.fanout import Pump
+import msgspec
+
+from instar.bus.fanout import Fanout, Pump
+from instar.hub.delivery.delivery import Delivery
+from instar.store.sqlite import SqliteStore
 from instar.wire.events import Event
 
 from .metrics import Metrics
 
+_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 _WAKES = {"agent.wake.delivered": "delivered", "agent.wake.failed": "failed"}
+_RUN_ENDS = ("done", "failed", "cancelled")
 
 
-def measure(metrics: Metrics, pump: Pump, search_lag: Callable[[], int], attachments: Callable[[], int]) -> None:
-    """Count what is committed from now on, and read the gauges of the parts."""
+class _Ended(msgspec.Struct):
+    """What counts of a run's last event."""
+
+    state: str
+
+
+_ended = msgspec.json.Decoder(_Ended).decode
+
+
+def count_commits(metrics: Metrics, pump: Pump) -> None:
+    """Count what is committed from now on."""
     messages = metrics.counter("instar_messages_total")
     events = metrics.counter("instar_events_total")
-    batches = metrics.histogram(
-        "instar_append_batch_events", bounds=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
-    )
+    batches = metrics.histogram("instar_append_batch_events", bounds=_BATCH_SIZES)
     wakes = {kind: metrics.counter("instar_wakes_total", result) for kind, result in _WAKES.items()}
+    runs = {state: metrics.counter("instar_runs_total", state) for state in _RUN_ENDS}
 
     def committed(batch: Sequence[Event]) -> None:
         events.inc(len(batch))
@@ -27,8 +41,26 @@ def measure(metrics: Metrics, pump: Pump, search_lag: Callable[[], int], attachm
                 messages.inc()
             elif event.type in wakes:
                 wakes[event.type].inc()
+            elif event.type == "run.finished":
+                runs[_ended(event.payload).state].inc()
 
     pump.watch(committed)
+
+
+def read_parts(
+    metrics: Metrics,
+    store: SqliteStore,
+    pump: Pump,
+    fanout: Fanout,
+    delivery: Delivery,
+    search_lag: Callable[[], int],
+    attachments: Callable[[], int],
+) -> None:
+    """Ask the parts for what they know or count themselves, whenever the metrics are rendered."""
+    metrics.gauge("instar_store_healthy", lambda: store.is_healthy)
     metrics.gauge("instar_last_seq", lambda: pump.last_seq)
+    metrics.gauge("instar_deliveries_total", lambda: fanout.deliveries)
+    metrics.gauge("instar_lag_closes_total", lambda: delivery.feeds.lag_closes)
+    metrics.gauge("instar_feed_gaps_total", lambda: delivery.cursors.gaps)
     metrics.gauge("instar_search_lag_events", search_lag)
     metrics.gauge("instar_attachments", attachments)

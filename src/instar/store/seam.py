@@ -138,12 +138,13 @@ class Store(Protocol):
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` inside the writer's transaction under a savepoint: it raises and only its own writes are undone.
 
-        `work` must be an `async def` that awaits only its `Transaction`: an engine may run it in another thread.
+        `work` must be an `async def` that awaits only its `Transaction`, and be quick: an engine may run it on the
+        event loop, between other waiting work, or in another thread.
         """
         ...
 
     async def read(self, work: Callable[[Reader], Awaitable[T]]) -> T:
-        """Run `work` on a snapshot, off the writer; same rule for what it may await."""
+        """Run `work` on a snapshot, off the writer and the event loop; same rule for what it may await."""
         ...
 
     async def last_seq(self) -> int:

@@ -55,6 +55,7 @@ async def test_an_unknown_cursor_is_a_gap_and_the_feed_goes_on_at_the_head(engin
     feed, socket = await engine.feed(engine.admin, cursor=cursor)
     await engine.until(lambda: feed.phase is Phase.LIVE)
     assert socket.gaps[0].requested_event_id == cursor
+    assert engine.delivery.cursors.gaps == 1
     assert socket.gaps[0].newest_seq == engine.pump.last_seq
     await engine.say(engine.admin, "new")
     assert socket.texts == ["new"]
@@ -115,6 +116,7 @@ async def test_a_socket_that_takes_nothing_is_closed_with_its_cursor(engine, mon
         await engine.say(engine.admin, "x" * 200_000)
     await engine.until(lambda: socket.end is not None)
     assert socket.end[0] == "lagging"
+    assert engine.delivery.feeds.lag_closes == 1
     assert socket.end[2] == str(socket.events[-1]["seq"])
     assert len(engine.delivery.feeds) == len(engine.fanout) == 0
     assert socket.waiting_bytes > limits.SEND_BUFFER_MAX_BYTES

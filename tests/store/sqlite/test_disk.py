@@ -32,6 +32,7 @@ class TestFull:
         assert set(codes) == {"storage_full"}
         assert await failure_of(store.transact(lambda tx: tx.append(draft("evt_9", payload=big)))) == "storage_full"
         assert store._writer.fault.code == "storage_full"
+        assert not store.is_healthy
 
         await limit_pages(store, 1_000_000)
         (result,) = await store.append([draft("evt_1", payload=big)])
@@ -39,6 +40,7 @@ class TestFull:
         verdict = await store.read(lambda reader: verify(reader, result.event.room))
         assert (verdict.events, verdict.is_sound) == (2, True)
         assert store._writer.fault is None
+        assert store.is_healthy
 
     async def test_a_swallowed_failure_still_fails_the_transaction(self, store, draft):
         await limit_pages(store, 1)

@@ -43,6 +43,8 @@ class Cursors:
         self._store = store
         self._pump = pump
         self.recent = RecentEvents()
+        self.gaps = 0
+        """How often it had to be said that there is no resuming."""
 
     def known(self, cursor: str) -> int | None:
         """Return the place of a cursor if that can be said without reading the log."""
@@ -66,4 +68,5 @@ class Cursors:
             newest = await reader.row(f"{sql} DESC LIMIT 1", HOME) or ("", 0)
             return ReplayGap(cursor, oldest[0], newest[0], oldest[1], newest[1])
 
+        self.gaps += 1
         return await self._store.read(ends)

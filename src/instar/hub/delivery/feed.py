@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from instar.base.errors import InstarError
 from instar.bus.fanout import Delivery, Renderer, SignalOut
 from instar.hub.identity.principals import Caller
 from instar.wire.events import Event, ReplayGap, RoomKey
@@ -144,13 +145,17 @@ class Feed:
         self._start_reader(self)
 
     async def read_until_live(self, read_page: ReadPage) -> None:
-        """Feed the sink from the log until it is live again or ended. One such task runs at a time."""
+        """Feed the sink from the log until it is live again or ended. One such task runs at a time.
+
+        Raises:
+            InstarError: `lagging` when the reader takes nothing for too long, or what reading the log raises.
+        """
         self._drained = asyncio.Event()
         while self._phase is not Phase.ENDED:
             step = self._pace.step(self._buffered_bytes(), time.monotonic())
             if step is Step.GIVE_UP:
-                self.end("lagging", f"the reader took nothing for {LAG_MAX_S:.0f} s")
-            elif step is Step.WAIT:
+                raise InstarError("lagging", f"the reader took nothing for {LAG_MAX_S:.0f} s")
+            if step is Step.WAIT:
                 await self._wait_for_drain(self._drained)
             else:
                 self._phase = Phase.CATCHING_UP

@@ -58,6 +58,8 @@ class Feeds:
         self._feeds: dict[Feed, None] = {}
         self._of_grant: dict[str, set[Feed]] = {}
         self._of_agent: dict[str, set[Feed]] = {}
+        self.lag_closes = 0
+        """Feeds ended because their reader took nothing."""
         directory.on_change(self._room_changed)
 
     def __len__(self) -> int:
@@ -165,6 +167,7 @@ class Feeds:
         try:
             await feed.read_until_live(self._read_page)
         except InstarError as error:
+            self.lag_closes += error.code == "lagging"
             feed.end(error.code, error.message)
         if feed.phase is Phase.ENDED:
             self.close(feed)

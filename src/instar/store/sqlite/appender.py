@@ -31,7 +31,7 @@ def last_seq_of(connection: Database) -> int:
 
 
 class Appender:
-    """Turns drafts into events; lives in the writer thread. No number is given twice, even after a rollback."""
+    """Turns drafts into events in the writer's open transaction. No number is given twice, even after a rollback."""
 
     def __init__(self, connection: Database) -> None:
         self._connection = connection

@@ -47,7 +47,7 @@ class SqliteStore:
         return await self._writer.append(drafts)
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run `work` in the writer thread, inside its transaction, under a savepoint."""
+        """Run `work` on the event loop, inside the writer's transaction, under a savepoint."""
         return await self._writer.transact(work)
 
     async def read(self, work: Callable[[Reader], Awaitable[T]]) -> T:
@@ -57,6 +57,11 @@ class SqliteStore:
     async def last_seq(self) -> int:
         """Return the greatest committed `seq`."""
         return self._writer.committed_seq
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the last write that was tried came to disk."""
+        return self._writer.fault is None and not self._writer.is_broken
 
     async def backup(self, folder: str, name: str) -> BackupResult:
         """Write and verify a copy of everything as one archive, in a thread of its own."""

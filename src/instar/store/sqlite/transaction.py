@@ -45,7 +45,7 @@ class SqliteReader:
 
 
 class SqliteTransaction(SqliteReader):
-    """A `Transaction` in the writer thread; remembers a failure of the storage that its user may have swallowed."""
+    """The `Transaction` of the writer; remembers a failure of the storage that its user may have swallowed."""
 
     def __init__(self, connection: Database, appender: Appender) -> None:
         super().__init__(connection)
