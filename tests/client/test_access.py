@@ -6,6 +6,7 @@ import pytest
 from instar.client.access import ADDRESS_FILE, DEFAULT_URL, GRANT_FILE, data_dir, find, is_loopback
 from instar.client.errors import HubError
 from instar.hub.settings.load import CONFIG_VARIABLE, load
+from instar.server.app import LOCAL_GRANT
 
 
 @pytest.fixture
@@ -70,6 +71,10 @@ def test_the_data_directory(monkeypatch: pytest.MonkeyPatch):
 def test_the_data_directory_is_the_hubs(environ: dict[str, str], tmp_path: Path):
     hub = load({}, {**environ, CONFIG_VARIABLE: str(_empty(tmp_path))}).settings.data_dir
     assert str(data_dir(environ)) == hub
+
+
+def test_the_local_grant_is_where_the_hub_leaves_it():
+    assert GRANT_FILE == LOCAL_GRANT
 
 
 def _empty(folder: Path) -> Path:

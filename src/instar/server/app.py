@@ -1,41 +1,23 @@
-"""The one module that knows everybody: it wires the hub, opens it, serves it, and closes it in order."""
+"""A hub from its settings to its sockets: opened, served, and closed in order. `wiring` makes its parts."""
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
 
-from instar.assistant import echo
-from instar.base.clock import MICROS_PER_S, now
+from instar.base.clock import MICROS_PER_S, Micros, now
 from instar.base.tasks import TaskScope
-from instar.bus.fanout import Fanout, Pump
 from instar.doors.network.door import NetworkDoor
-from instar.hub.agents.agents import Agents
-from instar.hub.agents.declaring import Declaring
-from instar.hub.delivery.delivery import Delivery
-from instar.hub.delivery.guard import LoopGuard
-from instar.hub.delivery.policy import DeliveryPolicy
 from instar.hub.identity.handlers import console_url
-from instar.hub.identity.identity import Identity
 from instar.hub.identity.roots import local_root
-from instar.hub.operations.card import Card, Counts
-from instar.hub.operations.hub import Hub
-from instar.hub.operations.invoke import Operations
 from instar.hub.operations.recorder import trim_ledger
-from instar.hub.rooms import RoomPolicy, Rooms
-from instar.hub.runs.runs import Runs
-from instar.hub.settings import handlers as settings_handlers
 from instar.hub.settings.binding import Address, base_url, check_bind
 from instar.hub.settings.load import Loaded
 from instar.hub.settings.tree import Settings
-from instar.store.blobs import Blobs
-from instar.store.sqlite import SqliteStore, open_store
-from instar.wire.limits import LEDGER_KEEP_S
-from instar.wire.names import Network
-from instar.wire.rooms import RoomKind
+from instar.store.sqlite import open_store
+from instar.wire.limits import LEDGER_KEEP_S, UPLOAD_KEEP_S
 
 from . import lifecycle, logs
 from .console import Console
@@ -47,14 +29,17 @@ from .measuring import count_commits, read_parts
 from .metrics import Metrics
 from .sockets import Bound, bind
 from .streams import Streams
+from .watchdog import Watchdog
+from .wiring import Parts, wire
 
 LOCAL_GRANT = "local-grant"
-BLOB_FOLDER = "blobs"
 PRIVATE = 0o077
 """Everything that the hub writes is its owner's alone."""
 EXPIRY_S = 1.0
 LAST_USED_FLUSH_S = 60.0
 LEDGER_TRIM_S = 3_600.0
+UPLOAD_SWEEP_S = 21_600.0
+"""Four times a day, as a duty comes first after its time and a hub may be restarted daily."""
 
 _log = structlog.get_logger("instar.server")
 
@@ -69,24 +54,6 @@ class Announcement(NamedTuple):
     """The same, to be typed."""
     data_dir: Path
     first_start: bool
-
-
-@dataclass(slots=True)
-class Parts:
-    """A wired hub."""
-
-    store: SqliteStore
-    pump: Pump
-    fanout: Fanout
-    identity: Identity
-    rooms: Rooms
-    agents: Agents
-    delivery: Delivery
-    runs: Runs
-    card: Card
-    hub: Hub
-    blobs: Blobs
-    declaring: Declaring
 
 
 class App:
@@ -115,61 +82,6 @@ class App:
             return base_url(self._settings)
         return self._listening[0].url
 
-    def _wire(self, store: SqliteStore) -> Parts:
-        """Make every part and join them; nothing is read or started yet."""
-        settings = self._settings
-        network = Network(settings.network.id, settings.network.name)
-        fanout = Fanout()
-        pump = Pump(fanout)
-        store.on_commit(lambda committed: pump(committed.events))
-        identity = Identity(store, pump, settings.auth, network, base_url=self._base_url)
-        authority = identity.authority
-        delivery_policy = DeliveryPolicy(
-            lease_s=settings.delivery.lease_s,
-            attempts=settings.delivery.attempts,
-            max_hops=settings.loops.max_hops,
-            pair_per_min=settings.loops.pair_per_min,
-            room_per_min=settings.loops.room_per_min,
-            cool_down_s=settings.loops.cool_down_s,
-            agent_messages_per_s=settings.limits.agent_messages_per_s,
-            room_messages_per_s=settings.limits.room_messages_per_s,
-        )
-        guard = LoopGuard(store, pump, network, delivery_policy, self._background)
-        blobs = Blobs(self.data_dir / BLOB_FOLDER)
-        room_policy = RoomPolicy(settings.uploads.max_bytes, tuple(settings.uploads.media_types))
-        rooms = Rooms(store, pump, identity, network, guard, blobs, room_policy, self.data_dir)
-        agents = Agents(store, pump, fanout, authority, rooms.directory, network)
-        declaring = Declaring(network)
-        rooms.apply.agents = declaring
-        delivery = Delivery(
-            store, pump, fanout, identity, rooms.directory, agents, network, delivery_policy,
-            scope=self._background, guard=guard,
-        )  # fmt: skip
-        runs = Runs(
-            store, pump, fanout, delivery, rooms.messages, rooms.directory, agents, guard, self._background,
-            budget_s=settings.runs.budget_s,
-        )  # fmt: skip
-        runs.serve(echo.NAME, echo.Echo())
-        counts = Counts(
-            rooms=lambda: len(rooms.directory.all(RoomKind.ROOM)),
-            agents=lambda: len(agents.all()),
-            connected_agents=agents.connected_count,
-            streams=lambda: len(self._streams),
-            search_lag=rooms.search.follower.lag,
-            stopped=lambda: delivery.switch.is_stopped,
-        )
-        card = Card(store, authority, settings.auth, network, self.data_dir, counts, self._addresses)
-        bindings = (
-            *card.bindings(), *settings_handlers.bindings(self._loaded), *identity.bindings(), *rooms.bindings(),
-            *agents.bindings(), *delivery.bindings(), *runs.bindings(),
-        )  # fmt: skip
-        operations = Operations(store, authority, bindings)
-        hub = Hub(network, identity, operations, agents, delivery, self._background)
-        return Parts(store, pump, fanout, identity, rooms, agents, delivery, runs, card, hub, blobs, declaring)
-
-    def _addresses(self) -> list[str]:
-        return [str(address) for address in self._listening]
-
     async def serve(self, announce: Callable[[Announcement], None]) -> int:
         """Run until a signal asks to stop; return the exit code.
 
@@ -184,7 +96,10 @@ class App:
             bound.close()
             raise
         self._listening = bound.listening
-        parts = self._wire(store)
+        parts = wire(
+            self._loaded, store, self._background, self._streams,
+            base_url=self._base_url, addresses=lambda: [str(address) for address in self._listening],
+        )  # fmt: skip
         try:
             return await self._run(parts, bound, announce)
         finally:
@@ -196,12 +111,13 @@ class App:
             await store.close()
 
     async def _run(self, parts: Parts, bound: Bound, announce: Callable[[Announcement], None]) -> int:
+        await parts.blobs.clear_unfinished()
         await parts.identity.load()
         await parts.rooms.load()
         await parts.agents.load()
         await parts.delivery.load()
         await parts.identity.local_grant(self.data_dir / LOCAL_GRANT)
-        is_first = await declare(parts.store, parts.rooms.apply, parts.declaring)
+        is_first = await declare(parts.store, parts.rooms.apply, parts.agents.declaring)
         await parts.runs.open()
         self._background.start("search", parts.rooms.search.run())
         self._maintain(parts)
@@ -227,7 +143,13 @@ class App:
             parts.card.is_draining = True
             await parts.delivery.close()
 
-        await lifecycle.serve(carrier, bound, on_ready=lambda _: announce(announcement), on_stopping=stopping)
+        watchdog = Watchdog(_report_blocked)
+        if self._settings.log.level == "debug":
+            watchdog.start()
+        try:
+            await lifecycle.serve(carrier, bound, on_ready=lambda _: announce(announcement), on_stopping=stopping)
+        finally:
+            watchdog.stop()
         return 0
 
     async def _announcement(self, parts: Parts, is_first: bool) -> Announcement:
@@ -241,10 +163,21 @@ class App:
         maintenance = Maintenance(self._background, self.metrics)
         maintenance.every(EXPIRY_S, "expire grants", parts.identity.expire_due)
         maintenance.every(LAST_USED_FLUSH_S, "note when grants were used", parts.identity.flush)
-        oldest = lambda: now() - int(LEDGER_KEEP_S * MICROS_PER_S)  # noqa: E731 - read where it is used
         maintenance.every(
-            LEDGER_TRIM_S, "trim the ledger", lambda: parts.store.transact(lambda tx: trim_ledger(tx, oldest()))
+            LEDGER_TRIM_S,
+            "trim the ledger",
+            lambda: parts.store.transact(lambda tx: trim_ledger(tx, ago(LEDGER_KEEP_S))),
         )
+        maintenance.every(UPLOAD_SWEEP_S, "sweep uploads", lambda: parts.rooms.sweep_uploads(ago(UPLOAD_KEEP_S)))
+
+
+def _report_blocked(seconds: float, place: str) -> None:
+    _log.warning("the event loop is blocked", seconds=round(seconds, 3), place=place)
+
+
+def ago(seconds: float) -> Micros:
+    """Return the time so many seconds before now."""
+    return Micros(now() - int(seconds * MICROS_PER_S))
 
 
 def run(loaded: Loaded, *, announce: Callable[[Announcement], None]) -> int:

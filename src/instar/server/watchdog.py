@@ -1,4 +1,4 @@
-"""A debugging aid: reports which line kept the event loop from turning."""
+"""A debugging aid, on where `log.level` is debug: reports which line kept the event loop from turning."""
 
 import asyncio
 import sys

@@ -14,6 +14,8 @@ BODY_MAX_BYTES = 1_048_576
 """Largest JSON request body."""
 UPLOAD_MAX_BYTES = 67_108_864
 """Largest uploaded file (setting `uploads.max_bytes`)."""
+UPLOAD_KEEP_S = 86_400.0
+"""An uploaded file that no message names is deleted after this time."""
 FRAME_MAX_BYTES = 1_048_576
 """Largest WebSocket message from a client."""
 HEADER_MAX_BYTES = 65_536

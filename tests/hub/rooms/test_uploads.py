@@ -4,6 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from instar.base.clock import MICROS_PER_S, Micros, now
 from instar.hub.rooms import RoomPolicy
 from tests.hub.rooms.conftest import Bench, refused
 
@@ -13,6 +14,10 @@ DIGEST = "sha256-" + hashlib.sha256(b"hello world").hexdigest()
 async def body() -> Any:
     yield b"hello "
     yield b"world"
+
+
+async def other() -> Any:
+    yield b"other"
 
 
 async def upload(bench: Bench, **more: Any) -> Any:
@@ -71,6 +76,29 @@ async def test_bytes_that_were_erased_meanwhile(bench: Bench, monkeypatch: pytes
 
     monkeypatch.setattr(bench.blobs, "put", erased)
     await refused("service_unavailable", upload(bench))
+
+
+async def test_what_no_message_names_is_swept_in_time(bench: Bench) -> None:
+    await bench.room()
+    await upload(bench)
+    orphan = await bench.blobs.put(other(), 10)
+    assert await bench.rooms.sweep_uploads(Micros(now() - 60 * MICROS_PER_S)) == 0
+    await bench.say(bench.alpha, "", parts=[{"kind": "file", "blob": DIGEST}])
+    later = Micros(now() + 1)
+    assert await bench.rooms.sweep_uploads(later) == 1
+    assert not bench.blobs.open(orphan.digest).exists()
+    unused = await upload(bench, body=other)
+    assert await bench.rooms.sweep_uploads(later) == 0
+    assert await bench.rooms.sweep_uploads(Micros(now() + 1)) == 1
+    await refused("not_found", bench.do(bench.alpha, "blobs.get", blob=unused.blob))
+    assert (await bench.do(bench.alpha, "blobs.get", blob=DIGEST)).path.exists()
+
+
+async def test_an_upload_that_is_made_again_counts_from_then_on(bench: Bench) -> None:
+    await upload(bench)
+    between = Micros(now() + 1)
+    await upload(bench)
+    assert await bench.rooms.sweep_uploads(between) == 0
 
 
 async def test_discard_spares_what_was_uploaded_again(bench: Bench) -> None:

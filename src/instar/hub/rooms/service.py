@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from instar.base.clock import Micros
 from instar.bus.fanout import Pump
 from instar.hub.act import Bindings, bind
 from instar.hub.identity.identity import Identity
@@ -88,6 +89,10 @@ class Rooms:
     async def close(self) -> None:
         """Close the search file; its `run` must have been cancelled."""
         await self.search.close()
+
+    async def sweep_uploads(self, before: Micros) -> int:
+        """Delete files that no message names and nobody has uploaded since `before`; return how many."""
+        return await self._uploads.sweep(before)
 
     def bindings(self) -> Bindings:
         """Return the operations of rooms and messages with their handlers."""

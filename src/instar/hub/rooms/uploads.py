@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from instar.base.clock import now
+from instar.base.clock import MICROS_PER_S, Micros, now
 from instar.base.errors import InstarError
 from instar.hub.act import Act
 from instar.hub.identity.principals import Caller
@@ -15,12 +15,21 @@ from instar.store.seam import HOME, Reader, Row, Store, Transaction
 from instar.wire.events import RoomKey
 from instar.wire.messages import BlobContent, BlobRef, Upload, Uploaded
 
-from .attachments import Reach
+from .attachments import Reach, delete_unreferenced
 from .content import refuse
 from .delegates import BlobFile
 from .directory import Directory
 from .policy import RoomPolicy
 from .state import RoomState
+
+_UNUSED = """
+    SELECT digest FROM blobs WHERE org = ?1 AND created_at < ?2
+    AND NOT EXISTS (SELECT 1 FROM uploads WHERE org = ?1 AND digest = blobs.digest AND created_at >= ?2)
+    AND NOT EXISTS (SELECT 1 FROM artifacts WHERE org = ?1 AND blob = blobs.digest AND blob <> '')
+    LIMIT ?3
+"""
+_SWEEP_MAX = 500
+"""Rows in one transaction, so that others need not wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,7 @@ class Uploads:
             )  # fmt: skip
             await tx.execute(
                 "INSERT INTO uploads (org, digest, principal, created_at) VALUES (?1, ?2, ?3, ?4)"
-                " ON CONFLICT (org, digest, principal) DO NOTHING",
+                " ON CONFLICT (org, digest, principal) DO UPDATE SET created_at = excluded.created_at",
                 HOME, uploaded.blob, uploader, now(),
             )  # fmt: skip
 
@@ -130,6 +139,27 @@ class Uploads:
                 if await self._store.read(lambda reader, digest=digest: _row_of(reader, digest)) is None:
                     await self._blobs.delete(digest)
 
+    async def sweep(self, before: Micros) -> int:
+        """Delete files that no message names and nobody has uploaded since `before`; return how many.
+
+        Bytes without a row, which a crash leaves, are among them.
+        """
+        swept: set[str] = set()
+        while forgotten := await self._forget_unused(before):
+            swept.update(forgotten)
+        known = await self._store.read(_digests)
+        swept.update(await self._blobs.orphans(known, older_than_s=(now() - before) / MICROS_PER_S))
+        await self.discard(sorted(swept))
+        return len(swept)
+
+    async def _forget_unused(self, before: Micros) -> list[str]:
+        """Delete the rows of some unused files; an upload of the same content waits meanwhile."""
+        async with self._changing:
+            unused = await self._store.read(lambda reader: reader.rows(_UNUSED, HOME, before, _SWEEP_MAX))
+            if not unused:
+                return []
+            return await self._store.transact(lambda tx: delete_unreferenced(tx, [digest for (digest,) in unused]))
+
     async def _path(self, blob: str) -> Path | None:
         path = self._blobs.open(blob)
         return path if await asyncio.to_thread(path.is_file) else None
@@ -164,6 +194,10 @@ def check_filename(filename: str) -> None:
     """
     if not filename.isprintable() or "/" in filename or "\\" in filename or filename in {".", ".."}:
         raise refuse(f"filename {filename!r} is not one plain name", "Leave out folders and control characters.")
+
+
+async def _digests(reader: Reader) -> list[str]:
+    return [digest for (digest,) in await reader.rows("SELECT digest FROM blobs WHERE org = ?1", HOME)]
 
 
 async def _row_of(reader: Reader, digest: str) -> Row | None:

@@ -1,0 +1,119 @@
+"""Every part of a hub, made and joined: this module alone knows them all. Nothing is read or started here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from instar.assistant import echo
+from instar.base.tasks import TaskScope
+from instar.bus.fanout import Fanout, Pump
+from instar.hub.agents.agents import Agents
+from instar.hub.delivery.delivery import Delivery
+from instar.hub.delivery.guard import LoopGuard
+from instar.hub.delivery.policy import DeliveryPolicy
+from instar.hub.identity.identity import Identity
+from instar.hub.operations.card import Card, Counts
+from instar.hub.operations.hub import Hub
+from instar.hub.operations.invoke import Operations
+from instar.hub.rooms import RoomPolicy, Rooms
+from instar.hub.runs.runs import Runs
+from instar.hub.settings import handlers as settings_handlers
+from instar.hub.settings.load import Loaded
+from instar.hub.settings.tree import Settings
+from instar.store.backup import BLOB_FOLDER
+from instar.store.blobs import Blobs
+from instar.store.sqlite import SqliteStore
+from instar.wire.names import Network
+from instar.wire.rooms import RoomKind
+
+from .streams import Streams
+
+
+@dataclass(slots=True)
+class Parts:
+    """A wired hub."""
+
+    store: SqliteStore
+    pump: Pump
+    fanout: Fanout
+    identity: Identity
+    rooms: Rooms
+    agents: Agents
+    delivery: Delivery
+    runs: Runs
+    card: Card
+    hub: Hub
+    blobs: Blobs
+
+
+def wire(
+    loaded: Loaded,
+    store: SqliteStore,
+    scope: TaskScope,
+    streams: Streams,
+    *,
+    base_url: Callable[[], str],
+    addresses: Callable[[], list[str]],
+) -> Parts:
+    """Make every part.
+
+    Args:
+        loaded: The settings and where each came from.
+        store: The log and its tables, open.
+        scope: The parent of every part's tasks.
+        streams: The live sockets and streams.
+        base_url: Where browsers reach the hub.
+        addresses: Where it listens.
+    """
+    settings, data_dir = loaded.settings, Path(loaded.settings.data_dir)
+    network = Network(settings.network.id, settings.network.name)
+    fanout = Fanout()
+    pump = Pump(fanout)
+    store.on_commit(lambda committed: pump(committed.events))
+    identity = Identity(store, pump, settings.auth, network, base_url=base_url)
+    authority = identity.authority
+    policy = _delivery_policy(settings)
+    guard = LoopGuard(store, pump, network, policy, scope)
+    blobs = Blobs(data_dir / BLOB_FOLDER)
+    room_policy = RoomPolicy(settings.uploads.max_bytes, tuple(settings.uploads.media_types))
+    rooms = Rooms(store, pump, identity, network, guard, blobs, room_policy, data_dir)
+    agents = Agents(store, pump, fanout, authority, rooms.directory, network)
+    rooms.apply.agents = agents.declaring
+    delivery = Delivery(
+        store, pump, fanout, identity, rooms.directory, agents, network, policy,
+        scope=scope, guard=guard,
+    )  # fmt: skip
+    runs = Runs(
+        store, pump, fanout, delivery, rooms.messages, rooms.directory, agents, guard, scope,
+        budget_s=settings.runs.budget_s,
+    )  # fmt: skip
+    runs.serve(echo.NAME, echo.Echo())
+    counts = Counts(
+        rooms=lambda: len(rooms.directory.all(RoomKind.ROOM)),
+        agents=lambda: len(agents.all()),
+        connected_agents=agents.connected_count,
+        streams=lambda: len(streams),
+        search_lag=rooms.search.follower.lag,
+        stopped=lambda: delivery.switch.is_stopped,
+    )
+    card = Card(store, authority, settings.auth, network, data_dir, counts, addresses)
+    bindings = (
+        *card.bindings(), *settings_handlers.bindings(loaded), *identity.bindings(), *rooms.bindings(),
+        *agents.bindings(), *delivery.bindings(), *runs.bindings(),
+    )  # fmt: skip
+    operations = Operations(store, authority, bindings)
+    hub = Hub(network, identity, operations, agents, delivery, scope)
+    return Parts(store, pump, fanout, identity, rooms, agents, delivery, runs, card, hub, blobs)
+
+
+def _delivery_policy(settings: Settings) -> DeliveryPolicy:
+    return DeliveryPolicy(
+        lease_s=settings.delivery.lease_s,
+        attempts=settings.delivery.attempts,
+        max_hops=settings.loops.max_hops,
+        pair_per_min=settings.loops.pair_per_min,
+        room_per_min=settings.loops.room_per_min,
+        cool_down_s=settings.loops.cool_down_s,
+        agent_messages_per_s=settings.limits.agent_messages_per_s,
+        room_messages_per_s=settings.limits.room_messages_per_s,
+    )
