@@ -81,6 +81,12 @@ def test_other_text_is_echoed_with_a_next_step():
     assert "/help" in planned.text
 
 
+def test_an_echo_mentions_nobody():
+    assert "You said: tell beta and <molt://local/agents/c>, at a@b.c" in (
+        answer("tell @beta and <@molt://local/agents/c>, at a@b.c").text
+    )
+
+
 def test_long_text_is_cut():
     assert len(answer("x" * 100_000).text) < rules.ECHO_MAX_CHARS + 200
 
@@ -94,6 +100,8 @@ def test_parts_that_are_no_text_are_named():
     ("sender", "mentions", "target", "heeded"),
     [
         ("human", (), None, True),
+        ("human", ("molt://local/agents/beta",), None, False),
+        ("human", ("molt://local/agents/beta", GUIDE), None, True),
         ("agent", (), None, False),
         ("", (), None, False),
         ("robot", (), None, False),
@@ -103,7 +111,7 @@ def test_parts_that_are_no_text_are_named():
         ("agent", (), Target(TargetKind.DM, dm_id="d", participant_ids=["beta", "gamma", "guide"]), False),
     ],
 )
-def test_two_agents_that_talk_to_each_other_are_not_echoed(sender, mentions, target, heeded):
+def test_what_is_meant_for_others_is_not_echoed(sender, mentions, target, heeded):
     assert rules.heeds(GUIDE, message("x", sender=sender, mentions=mentions, target=target)) is heeded
 
 

@@ -46,6 +46,8 @@ Type `/help` to see what I can do, or ask `how do I add an agent?`."""
 _SLOW_LINE = "This answer streams slowly, word by word, so that you can watch it, cancel it, or look at it elsewhere. "
 _COMMAND = re.compile(r"^/(help|slow|fail)\b\s*(\S*)\s*$", re.IGNORECASE)
 _MENTION = re.compile(r"<?@(?:molt://[^\s>]+|[A-Za-z0-9._:-]+)>?[,:]?\s*")
+_CALL = re.compile(r"(?<![A-Za-z0-9])@(?=[A-Za-z0-9])")
+"""What makes a name a mention; an echo leaves it out, to wake nobody."""
 _WORDS = re.compile(r"\S+\s*|\s+")
 _PHRASES: Mapping[re.Pattern[str], str] = {
     re.compile(r"^(hi|hello|hey|good (morning|afternoon|evening))\b", re.IGNORECASE): GREETING,
@@ -66,13 +68,15 @@ class Plan:
 
 
 def heeds(agent_fqid: str, message: Message) -> bool:
-    """Whether to answer: people always, agents only when they mention `agent_fqid` or write to it alone.
+    """Whether to answer: who mentions `agent_fqid` or writes to it alone, and people who mention nobody.
 
-    Two agents that talk to each other in a room are not echoed.
+    Two agents that talk to each other in a room are not echoed, nor is a person who asks another agent.
     """
-    if message.from_.type == "human" or agent_fqid in message.mentions:
+    if agent_fqid in message.mentions:
         return True
-    return message.target.kind is TargetKind.DM and len(message.target.participant_ids) == 2
+    if message.target.kind is TargetKind.DM and len(message.target.participant_ids) == 2:
+        return True
+    return message.from_.type == "human" and not message.mentions
 
 
 def plan(message: Message, attempt: int) -> Plan:
@@ -135,7 +139,7 @@ def _echo(said: str, parts: list[Part]) -> Plan:
     others = [part.kind.value for part in parts if part.kind is not PartKind.TEXT]
     if not said and not others:
         return Plan(f"You said nothing. {NOT_A_MODEL} Type `/help` to see what I can do.")
-    told = f"You said: {said[:ECHO_MAX_CHARS]}" if said else "You sent no text."
+    told = f"You said: {_CALL.sub('', said[:ECHO_MAX_CHARS])}" if said else "You sent no text."
     if len(said) > ECHO_MAX_CHARS:
         told += " …"
     if others:
