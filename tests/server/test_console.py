@@ -24,8 +24,8 @@ def folder(tmp_path: Path) -> Path:
 
 async def test_files_and_views(folder: Path) -> None:
     async with running(Console(folder)) as hub:
-        for path in ("/console/", "/console/index.html", "/console/room/general", "/console/room/v1.2", "/console/a.b/c"):
-            page = await hub.get(path)
+        for path in ("", "index.html", "room/general", "room/v1.2", "a.b/c"):
+            page = await hub.get(f"/console/{path}")
             assert (page.status, page.body) == (200, b"<!doctype html>index"), path
             assert page.headers["cache-control"] == "no-cache"
             assert page.headers["content-type"] == "text/html; charset=utf-8"

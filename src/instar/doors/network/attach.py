@@ -2,20 +2,19 @@
 
 import time
 from collections.abc import Sequence
-from math import inf
 
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
-from instar.hub.operations.hub import Attachment, Caller, Feed, Hub
+from instar.hub.operations.hub import Attachment, Caller, Hub
 from instar.wire.attach.actions import Acknowledge, End, EndKind, Identify, Send, ServerAction, WakeFailed
 from instar.wire.attach.frames import ERROR, VERSION, Frame, encode, event_frame
 from instar.wire.attach.machine import ServerMachine
 from instar.wire.events import ReplayGap
-from instar.wire.http import Connection
 
 from .gaps import GAP_PREFIX, gap_event, resume_cursor
 from .heartbeat import Heartbeat
 from .renderers import AttachRenderer
+from .session import FedSession
 
 TRY_AGAIN_LATER = 1013
 RESTARTING = 1012
@@ -42,55 +41,36 @@ class AttachDoor:
         self.renderer = AttachRenderer(hub.network.id)
 
 
-class AttachSession:
+class AttachSession(FedSession[ServerAction]):
     """A `wire.http.SocketSession` and the sink of its feed."""
 
     __slots__ = (
-        "__weakref__",
         "_attachment",
         "_caller",
-        "_connection",
         "_door",
         "_early",
         "_end_reason",
-        "_feed",
         "_gap",
         "_machine",
     )
 
     def __init__(self, door: AttachDoor, caller: Caller) -> None:
+        self._machine = ServerMachine(door.hub.network.id)
+        super().__init__(self._machine, door.heartbeat)
         self._door = door
         self._caller = caller
-        self._machine = ServerMachine(door.hub.network.id)
-        self._connection: Connection | None = None
         self._attachment: Attachment | None = None
-        self._feed: Feed | None = None
         self._gap: tuple[str, str] | None = None
         self._early = b""
         self._end_reason = ("", "")
 
     # The carrier's side
 
-    def opened(self, connection: Connection) -> None:
-        """Greet the client and wait for its IDENTIFY."""
-        self._connection = connection
-        self._do(self._machine.start(time.monotonic()))
-        self._door.heartbeat.add(self)
-
-    def received(self, payload: bytes, is_text: bool) -> None:
-        """Take one frame of the client."""
-        self._do(self._machine.receive(payload, is_text, time.monotonic()))
-
-    def writable(self) -> None:
-        """Let a lagging feed go on."""
-        if self._feed is not None:
-            self._feed.writable()
-
     def closed(self, code: int) -> None:
         """Give up the agent's place; the socket is gone."""
         self._connection = None
         self._machine.close()
-        self._door.heartbeat.discard(self)
+        self._heartbeat.discard(self)
         reason, error = self._end_reason
         self._detach(reason or _REASONS.get(code, "read_error"), error)
 
@@ -102,27 +82,12 @@ class AttachSession:
             self._attachment.close(reason, error)
             self._attachment = None
 
-    # The heartbeat's side
-
-    @property
-    def wake_at(self) -> float:
-        """When the machine wants its tick."""
-        return self._machine.wake_at if self._connection is not None else inf
-
-    def tick(self, now: float) -> None:
-        """Ping a ready client, cut a silent one."""
-        self._do(self._machine.tick(now))
-
     # The feed's side
 
     def write(self, frames: bytes) -> None:
         """Send EVENT frames in one write."""
         if self._connection is not None:
             self._connection.send_frames(frames)
-
-    def buffered_bytes(self) -> int:
-        """Return how much the client has not taken."""
-        return self._connection.buffered_bytes() if self._connection is not None else 0
 
     def gap(self, gap: ReplayGap) -> None:
         """Send the gap as an event whose ACK moves the agent to where the feed goes on."""

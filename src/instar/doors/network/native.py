@@ -2,17 +2,15 @@
 
 import time
 from collections.abc import Sequence
-from math import inf
 
 import msgspec
 
 import instar
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
-from instar.hub.operations.hub import Caller, Feed, Hub
+from instar.hub.operations.hub import Caller, Hub
 from instar.wire.events import ReplayGap
 from instar.wire.frames import text_frame
-from instar.wire.http import Connection
 from instar.wire.native.actions import End, Invoke, Open, Probe, Send, ServerAction
 from instar.wire.native.frames import Gap, Hello, Op, Welcome
 from instar.wire.native.machine import ServerMachine
@@ -22,6 +20,7 @@ from instar.wire.table import TABLE
 from .heartbeat import Heartbeat
 from .renderers import LinkRenderer
 from .routes import decode
+from .session import FedSession
 
 POLICY_VIOLATION = 1008
 CLOSE_CODES = {"": 1000, "service_unavailable": 1012, "lagging": 1013, "timeout": 1008}
@@ -43,59 +42,32 @@ class LinkDoor:
         self.renderer = LinkRenderer(hub.network.id)
 
 
-class LinkSession:
+class LinkSession(FedSession[ServerAction]):
     """A `wire.http.SocketSession` and the sink of its feed."""
 
-    __slots__ = ("__weakref__", "_caller", "_connection", "_door", "_early", "_feed", "_machine", "_request_id")
+    __slots__ = ("_caller", "_door", "_early", "_machine", "_request_id")
 
     def __init__(self, door: LinkDoor, caller: Caller, request_id: str) -> None:
+        self._machine = ServerMachine()
+        super().__init__(self._machine, door.heartbeat)
         self._door = door
         self._caller = caller
         self._request_id = request_id
-        self._machine = ServerMachine()
-        self._connection: Connection | None = None
-        self._feed: Feed | None = None
         self._early: list[bytes] | None = []
 
     # The carrier's side
-
-    def opened(self, connection: Connection) -> None:
-        """Wait for `hello`."""
-        self._connection = connection
-        self._do(self._machine.start(time.monotonic()))
-        self._door.heartbeat.add(self)
-
-    def received(self, payload: bytes, is_text: bool) -> None:
-        """Take one frame of the client."""
-        self._do(self._machine.receive(payload, is_text, time.monotonic()))
-
-    def writable(self) -> None:
-        """Let a lagging feed go on."""
-        if self._feed is not None:
-            self._feed.writable()
 
     def closed(self, code: int) -> None:  # noqa: ARG002 - the shape of SocketSession
         """Close the feed; answers still under way are dropped."""
         self._connection = None
         self._machine.close()
-        self._door.heartbeat.discard(self)
+        self._heartbeat.discard(self)
         self._close_feed()
 
     def _close_feed(self) -> None:
         if self._feed is not None:
             self._door.hub.close_feed(self._feed)
             self._feed = None
-
-    # The heartbeat's side
-
-    @property
-    def wake_at(self) -> float:
-        """When the machine wants its tick."""
-        return self._machine.wake_at if self._connection is not None else inf
-
-    def tick(self, now: float) -> None:
-        """End a link that never said `hello`."""
-        self._do(self._machine.tick(now))
 
     # The feed's side
 
@@ -105,10 +77,6 @@ class LinkSession:
             self._early.append(frames)
         elif self._connection is not None:
             self._connection.send_frames(frames)
-
-    def buffered_bytes(self) -> int:
-        """Return how much the client has not taken."""
-        return self._connection.buffered_bytes() if self._connection is not None else 0
 
     def gap(self, gap: ReplayGap) -> None:
         """Say that the feed cannot go on where it was asked to."""
