@@ -253,6 +253,18 @@ def test_status_and_config(cli: Cli, hub: Hub):
     assert "data_dir" in cli("config", "show", "--url", "http://127.0.0.1:1").out
 
 
+def test_a_service_runs_with_the_settings_of_here_and_without_tokens(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    Path("instar.yaml").write_text("log: {level: warning}\n")
+    for name, value in {"LISTEN": "127.0.0.1:1", "AUTH_MODE": "bearer", "TOKEN": "secret", "URL": "http://x"}.items():
+        monkeypatch.setenv(f"INSTAR_{name}", value)
+    text = cli("service", "install", "--dry-run").out
+    assert "INSTAR_LISTEN=127.0.0.1:1" in text
+    assert "INSTAR_AUTH_MODE=bearer" in text
+    assert f"INSTAR_CONFIG={Path('instar.yaml').resolve()}" in text
+    assert "INSTAR_TOKEN" not in text
+    assert "INSTAR_URL" not in text
+
+
 def test_backup_refuses_to_overwrite(cli: Cli):
     Path("old").write_text("precious")
     assert cli("backup", "--to", "old").code == 5

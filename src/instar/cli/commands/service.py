@@ -16,7 +16,8 @@ from instar.server.service import Outcome, Service
 def install(session: Session, *, dry_run: bool) -> Answer:
     """Install the hub as a service of this user, and start it.
 
-    It runs `instar start` on the data directory of this environment. Installing again repairs it.
+    It runs `instar start` with the data directory, the INSTAR_* settings and the settings file that hold here and now.
+    Installing again repairs it.
     """
     service = _service(session)
     if dry_run:
@@ -42,7 +43,18 @@ def status(session: Session) -> Answer:
 
 def _service(session: Session) -> Service:
     program = Path(sys.executable).with_name("instar")
-    return Service((str(program), "start"), {"INSTAR_DATA_DIR": session.data_dir})
+    return Service((str(program), "start"), service_environment(session))
+
+
+def service_environment(session: Session) -> dict[str, str]:
+    """Return the environment of the service: settings only, never a token."""
+    from instar.hub.settings.keys import ENV_KEYS  # noqa: PLC0415 - the hub's settings, for services only
+    from instar.hub.settings.load import CONFIG_VARIABLE, find_file  # noqa: PLC0415
+
+    found = {name: session.environ[name] for name in sorted(session.environ) if name in ENV_KEYS}
+    if file := find_file(session.environ):
+        found[CONFIG_VARIABLE] = str(file.resolve())
+    return found | {"INSTAR_DATA_DIR": session.data_dir}
 
 
 def _answer(outcome: Outcome) -> Answer:
