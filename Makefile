@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help start test env env-dev console lint types floors check unit faults bench docs lock clean
+.PHONY: help start test env env-dev console lint types floors check unit coverage faults bench docs lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ floors:
 
 unit: ## The tests without browsers and faults
 	$(BIN)/pytest -q -n 2 tests
+
+coverage: ## Report the coverage of the tests
+	$(BIN)/coverage erase && $(BIN)/pytest -q -n 2 --cov --cov-report=term:skip-covered tests
 
 faults: ## The short forms of the fault runs
 	$(BIN)/pytest -q faults

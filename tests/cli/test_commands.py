@@ -167,6 +167,9 @@ def test_export(cli: Cli, room: str):
 def test_agents(cli: Cli, agent: str, hub: Hub):
     assert agent in cli("agents").out
     assert cli("agents", "register", agent).out == f"Already registered: {agent}.\n"
+    assert cli("agents", "wake", agent, "mentions").out.strip() == f"{agent} wakes on mentions."
+    assert cli("agents", "wake", agent, "all", "--room", "general").out.strip() == f"{agent} wakes on all in general."
+    assert "mentions" in cli("agents", "show", agent).out
     assert cli("agents", "pause", agent).out.startswith(f"Paused {agent};")
     assert "paused" in cli("agents", "show", agent).out
     assert cli("agents", "resume", agent).out == f"Resumed {agent}.\n"

@@ -37,7 +37,7 @@ ROOT = Group(
         "search": (".commands.search", "Search messages"),
         "dm": (".commands.dm", "Send a direct message to an agent"),
         "rooms": (".commands.rooms", "Rooms: list, show, create, members, remove, export"),
-        "agents": (".commands.agents", "Agents: list, show, register, token, pause, resume"),
+        "agents": (".commands.agents", "Agents: list, show, register, wake, pause, resume"),
         "inbox": (".commands.inbox", "An agent's inbox: list, ack, nack, replay"),
         "runs": (".commands.runs", "Runs: list, show, cancel"),
         "keys": (".commands.keys", "Keys: create, list, revoke, rotate"),

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from instar.cli.command import Group, command
-from instar.cli.completions import agents
+from instar.cli.completions import agents, rooms
 from instar.cli.outputs import Answer
 from instar.cli.session import Session
 from instar.cli.texts import relative, table
@@ -74,6 +74,19 @@ def token(session: Session, agent: str) -> Answer:
     return Answer({**made, "token": made["agent_token"]}, [made["agent_token"]])
 
 
+@command("instar agents wake beta mentions", "instar agents wake beta all --room general")
+@_AGENT
+@click.argument("policy", type=click.Choice(WAKES))
+@click.option("--room", default="", metavar="ROOM", help="Only in this room.", shell_complete=rooms)
+def wake(session: Session, agent: str, policy: str, *, room: str) -> Answer:
+    """Say which room messages wake an agent."""
+    agent_id = session.seek("agent", agent)
+    change: dict[str, Any] = {"wake_rooms": {session.seek("room", room): policy}} if room else {"wake": policy}
+    updated = session.invoke("agents.update", agent_id=agent_id, **change)
+    where = f" in {room}" if room else ""
+    return Answer(updated, [f"{agent_id} wakes on {policy}{where}."])
+
+
 @command("instar agents pause beta")
 @_AGENT
 def pause(session: Session, agent: str) -> Answer:
@@ -123,8 +136,8 @@ def stop_all(session: Session, *, reason: str, yes: bool) -> Answer:
 
 def _row(agent: dict[str, Any]) -> Sequence[object]:
     seen = agent.get("last_seen_at", "")
-    rooms = ", ".join(agent.get("rooms", ())) or "-"
-    return agent["id"], _activity(agent), agent.get("wake", "all"), rooms, relative(seen) if seen else "-"
+    names = ", ".join(agent.get("rooms", ())) or "-"
+    return agent["id"], _activity(agent), agent.get("wake", "all"), names, relative(seen) if seen else "-"
 
 
 def _activity(agent: dict[str, Any]) -> str:
@@ -139,5 +152,5 @@ COMMAND = Group(
     "Agents: who can be woken.",
     examples=("instar agents list",),
     default="list",
-    commands=[list_, show, register, token, pause, resume, remove, stop_all],
+    commands=[list_, show, register, token, wake, pause, resume, remove, stop_all],
 )
