@@ -19,7 +19,7 @@ from instar.wire.runs import RunState
 
 VERBS = {
     "list", "show", "create", "add", "remove", "register", "token", "pause", "resume", "stop-all", "export", "members",
-    "ack", "nack", "replay", "cancel", "revoke", "rotate", "install", "status",
+    "ack", "nack", "wake", "replay", "cancel", "revoke", "rotate", "install", "status",
 }  # fmt: skip
 """The same verb means the same for every noun; a new one is added here, not by accident."""
 

@@ -182,7 +182,12 @@ class Delivery:
         Raises:
             InstarError: `unauthorized` when the credential has ended meanwhile, `not_found` when the agent has.
         """
-        start_seq = 0 if from_start else await self._start(sink, cursor, agent_id)
+        try:
+            start_seq = 0 if from_start else await self._start(sink, cursor, agent_id)
+        except InstarError as error:
+            if error.code == "not_found" and self._agents.get(agent_id) is None:
+                raise InstarError("not_found", REMOVED) from None
+            raise
         skipped = await self._store.read(lambda reader: dead_seqs(reader, agent_id)) if agent_id else frozenset[int]()
         if not caller.is_anonymous and self._identity.grant(caller.grant.id) is None:
             raise InstarError("unauthorized", "the credential was revoked or has expired")
