@@ -121,6 +121,19 @@ class TestBug:
         (result,) = await store.append([draft()])
         assert isinstance(result, Appended)
 
+    async def test_a_receiver_that_fails_holds_up_nobody(self, store, draft):
+        faults = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context["exception"]))
+
+        def fail(committed):
+            raise ZeroDivisionError("a bug")
+
+        store.on_commit(fail)
+        for number in range(2):
+            (result,) = await store.append([draft(f"evt_{number}")])
+            assert isinstance(result, Appended)
+        assert [type(fault) for fault in faults] == [ZeroDivisionError, ZeroDivisionError]
+
     async def test_everybody_hears_of_the_writers_death(self, store, draft, monkeypatch, caplog):
         goes_on = threading.Event()
 

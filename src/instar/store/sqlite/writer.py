@@ -253,21 +253,26 @@ class Writer:
         self._jobs.put(job)
 
     def _settle(self, batch: list[_Item], answers: list[_Answer], error: Exception | None, *, is_done: bool) -> None:
-        """Publish a commit and answer its waiters, or undo it."""
-        if error is not None:
-            self._refuse(batch, error)
-        else:
-            self.fault = None
-            events = self._appender.commit()
-            if events:
-                self.committed_seq = events[-1].seq
-            try:
-                if events and self._receive is not None:
-                    self._receive(Committed(events))
-            finally:
-                self._answer(answers)
-        if is_done:
-            self._rest()
+        """Publish a commit and answer its waiters, or undo it. A fault of who hears of it must not hold up the next."""
+        try:
+            if error is not None:
+                self._refuse(batch, error)
+            else:
+                self._publish(answers)
+        finally:
+            if is_done:
+                self._rest()
+
+    def _publish(self, answers: list[_Answer]) -> None:
+        self.fault = None
+        events = self._appender.commit()
+        if events:
+            self.committed_seq = events[-1].seq
+        try:
+            if events and self._receive is not None:
+                self._receive(Committed(events))
+        finally:
+            self._answer(answers)
 
     def _answer(self, answers: Sequence[_Answer]) -> None:
         for future, result, error in answers:
