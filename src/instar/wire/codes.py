@@ -39,6 +39,36 @@ CODES: dict[str, Code] = {
         "The Origin or Host of the request is not one of this hub's.",
         "Open the console at the hub's own address, or add it to `server.allowed_origins`.",
     ),
+    "not_paired": Code(
+        403,
+        False,
+        "The device is not let in for what it wants to use.",
+        "Approve it with `instar devices approve ID`; `instar pairing enable` lets an unknown one ask.",
+    ),
+    "device_revoked": Code(
+        403,
+        False,
+        "The device's key was revoked.",
+        "Remove the device with `instar devices remove ID`, then pair it again, or give it a new key.",
+    ),
+    "key_mismatch": Code(
+        403,
+        False,
+        "The device's name is pinned to another key.",
+        "Revoke the old device with `instar devices revoke ID`, then pair the new key.",
+    ),
+    "host_only": Code(
+        403,
+        False,
+        "This setting can be changed on the hub's own machine only.",
+        "Run `instar config set KEY VALUE` there, or edit the settings file.",
+    ),
+    "not_available": Code(
+        501,
+        False,
+        "This hub does not have what the request needs.",
+        "See docs/doors/gateway.md for what each method means here.",
+    ),
     "not_found": Code(
         404,
         False,

@@ -22,7 +22,11 @@ KEYRING = RoomKey("system:keys")
 """Keys made and revoked; read with scope `keys`."""
 AUDIT = RoomKey("system:audit")
 """Privileged acts; read with scope `operate`."""
-SYSTEM_ROOMS = (DIRECTORY, KEYRING, AUDIT)
+DEVICES = RoomKey("system:devices")
+"""Devices that ask, come, change and go; read with scope `devices`."""
+SCHEDULES = RoomKey("system:schedules")
+"""Schedules and what became of their slots; read with scope `observe`."""
+SYSTEM_ROOMS = (DIRECTORY, KEYRING, AUDIT, DEVICES, SCHEDULES)
 
 
 class EventType(NamedTuple):
@@ -62,6 +66,21 @@ EVENT_TYPES: dict[str, EventType] = {
     "hub.stopped": EventType("hub", "All agents were stopped."),
     "hub.resumed": EventType("hub", "Stopped agents may run again."),
     "audit.recorded": EventType("audit", "A privileged act."),
+    "auth.locked": EventType("audit", "An address presented too many wrong credentials and is locked for a while."),
+    "settings.changed": EventType("audit", "The settings file was changed."),
+    "person.added": EventType("person", "A person was added."),
+    "person.changed": EventType("person", "A person's password or rights changed, or they were disabled or enabled."),
+    "person.removed": EventType("person", "A person was removed."),
+    "device.requested": EventType("pairing", "A device asks to be let in."),
+    "device.resolved": EventType("pairing", "A pairing request was approved, rejected, superseded or has expired."),
+    "device.changed": EventType("device", "A device was let in, renamed, given a token or revoked."),
+    "device.removed": EventType("device", "A device was forgotten."),
+    "device.key_mismatch": EventType("device", "Somebody presented another key under a known device's name."),
+    "schedule.created": EventType("schedule", "A schedule was made."),
+    "schedule.updated": EventType("schedule", "A schedule was changed, paused or resumed."),
+    "schedule.removed": EventType("schedule", "A schedule was removed."),
+    "schedule.fired": EventType("slot", "A slot of a schedule was due and its message is in the room."),
+    "schedule.missed": EventType("slot", "A slot of a schedule passed undone; the reason is in it."),
     "stream.replay_gap": EventType("replay_gap", "Not stored: the stream cannot resume where it was asked to."),
 }
 
@@ -151,6 +170,11 @@ class EventView(msgspec.Struct, frozen=True, omit_defaults=True):
     key: dict[str, Any] | None = None
     hub: dict[str, Any] | None = None
     audit: dict[str, Any] | None = None
+    person: dict[str, Any] | None = None
+    pairing: dict[str, Any] | None = None
+    device: dict[str, Any] | None = None
+    schedule: dict[str, Any] | None = None
+    slot: dict[str, Any] | None = None
     replay_gap: dict[str, Any] | None = None
 
 

@@ -28,7 +28,13 @@ class Scope(enum.StrEnum):
     KEYS = "keys"
     """Create, list and revoke keys that are no wider than one's own grant."""
     OPERATE = "operate"
-    """Back up, stop all agents, read settings, metrics and the audit log."""
+    """Back up, stop all agents, read settings, logs, metrics and the audit log; with admin, change settings."""
+    DEVICES = "devices"
+    """Let devices in, rename, rotate and revoke them, each within one's own grant."""
+    APPROVE = "approve"
+    """Decide what waits for an approval."""
+    NODE = "node"
+    """Serve as a node: report what it is and answer what it is asked. It may ask nothing itself."""
 
 
 class PrincipalKind(enum.StrEnum):
@@ -37,6 +43,8 @@ class PrincipalKind(enum.StrEnum):
     OPERATOR = "operator"
     AGENT = "agent"
     SERVICE = "service"
+    PERSON = "person"
+    DEVICE = "device"
     ANONYMOUS = "anonymous"
 
 

@@ -135,6 +135,90 @@ RUN_TEXT_MAX_CHARS = 262_144
 RUN_ROOMS_MAX = 16
 """Rooms in which one hosted agent runs at the same time; in each room it runs once."""
 
+# Devices and people
+CHALLENGE_S = 60.0
+"""A challenge is good once, for this long."""
+CHALLENGES_MAX = 4_096
+"""Challenges that wait; the oldest are forgotten beyond."""
+PAIRING_REQUEST_S = 300.0
+"""A pairing request that nobody decides expires after this time."""
+PAIRING_PENDING_MAX = 20
+"""Pairing requests that may wait at once; more are refused."""
+PAIRING_WINDOW_S = 600.0
+"""How long `pairing.open` lets unknown devices ask, unless it says otherwise."""
+PAIRING_WINDOW_MAX_S = 3_600.0
+PAIRING_CODE_S = 600.0
+"""Life of a pairing code, unless it is made for another."""
+PAIRING_CODE_MAX_S = 86_400.0
+PAIRING_CODE_TRIES = 5
+"""Wrong pairing codes, from all addresses together, that end every pairing code there is."""
+DEVICE_SESSION_S = 3_600.0
+"""Life of the session that a device gets for its signature."""
+DEVICES_MAX = 10_000
+SIGNATURE_SKEW_V3_S = 600.0
+"""How far `signedAt` of a gateway client of generation 3 may be from now, either way."""
+SIGNATURE_SKEW_V4_S = 120.0
+"""The same of generation 4."""
+PASSWORD_MIN_CHARS = 12
+PASSWORD_MAX_CHARS = 256
+PASSWORD_CHECKS_MAX = 2
+"""Passwords that are checked at the same time: each takes 64 MiB and tens of milliseconds."""
+PEOPLE_MAX = 10_000
+SHARED_SECRET_MIN_CHARS = 32
+"""Shortest shared secret of a hub that other machines reach."""
+
+# Gateway
+GATEWAY_UNAUTHENTICATED_FRAME_MAX_BYTES = 65_536
+"""Largest frame before `connect` has been answered."""
+GATEWAY_FRAME_MAX_BYTES = 26_214_400
+"""Largest frame of a client of generation 4 …"""
+GATEWAY_V3_FRAME_MAX_BYTES = 524_288
+"""… and of generation 3 and of Moltis."""
+GATEWAY_BUFFER_MAX_BYTES = 52_428_800
+GATEWAY_V3_BUFFER_MAX_BYTES = 1_572_864
+GATEWAY_TICK_S = 30.0
+GATEWAY_HEALTH_S = 60.0
+"""`health` without `probe` may be as old as this."""
+GATEWAY_HANDSHAKE_S = 15.0
+GATEWAY_V3_HANDSHAKE_S = 10.0
+GATEWAY_UNAUTHENTICATED_PER_PEER_MAX = 32
+"""Sockets of one address that have yet to pass `connect`; more are answered 503."""
+GATEWAY_PENDING_MAX = 256
+"""Requests under way on one gateway socket; more are refused."""
+GATEWAY_WRITES_PER_MIN = 30
+"""Calls of one control-plane method by one device and address per minute."""
+GATEWAY_CLOSE_REASON_MAX_BYTES = 120
+PAIRING_WAIT_S = 300.0
+"""How long a Moltis node's socket is held while its request waits."""
+PRESENCE_S = 300.0
+"""A note of presence without a connection is forgotten after this time."""
+PRESENCE_MAX = 200
+
+# Schedules
+SCHEDULES_MAX = 5_000
+SCHEDULE_TEXT_MAX_CHARS = 32_768
+SCHEDULE_EVERY_MIN_S = 1.0
+SCHEDULE_LATENESS_MAX_S = 31_536_000.0
+SCHEDULE_CATCH_UP_MAX = 1_000
+"""Slots of one schedule that are fired or recorded one by one after a pause; older ones are recorded as one."""
+SCHEDULE_TICK_S = 1.0
+"""The clock is looked at this often, so that a jump of it is noticed."""
+SCHEDULE_STALL_S = 30.0
+"""A scheduler that has not looked at the clock for this long is started anew."""
+SLOTS_KEEP = 1_000
+"""Slots of one schedule that its history keeps."""
+
+# Settings and logs
+SETTINGS_FILE_MAX_BYTES = 262_144
+SETTINGS_VERSIONS_MAX = 10
+"""Versions of the settings file that are kept."""
+LOG_TAIL_MAX_LINES = 5_000
+LOG_TAIL_MAX_BYTES = 1_000_000
+LOG_FILE_MAX_BYTES = 16_777_216
+"""The hub's log file is begun anew at this size; `LOG_FILES` old ones are kept."""
+LOG_FILES = 3
+SESSION_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,79}$"
+
 # Identity
 CONSOLE_LINK_S = 300.0
 """Life of a single-use sign-in link."""

@@ -26,6 +26,8 @@ class Verb(enum.StrEnum):
     """Lease and settle inbox items, mark as read: acting as the agent itself."""
     GRANT = "grant"
     OPERATE = "operate"
+    OBSERVE = "observe"
+    CONFIGURE = "configure"
     ENTER = "enter"
     """What needs no right beyond reaching the hub: health, sign-in, one's own identity."""
 
@@ -39,6 +41,10 @@ class ObjectKind(enum.StrEnum):
     AGENT = "agent"
     KEY = "key"
     RUN = "run"
+    SESSION = "session"
+    DEVICE = "device"
+    PERSON = "person"
+    SCHEDULE = "schedule"
 
 
 class Body(enum.StrEnum):

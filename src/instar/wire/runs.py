@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from .limits import PAGE_MAX, REASON_MAX_CHARS
+from .limits import PAGE_MAX, REASON_MAX_CHARS, WAIT_MAX_S
 from .operation import ObjectKind, Operation, Route, Verb
 
 
@@ -49,6 +49,26 @@ class RunRef(Struct):
     """One run by its id."""
 
     run_id: str
+
+
+class AwaitRun(Struct, omit_defaults=True):
+    """Wait for the run that a message caused (or for one by id) to end; name one of both."""
+
+    run_id: str = ""
+    message_id: str = ""
+    """The message that woke the agent."""
+    agent_id: str = ""
+    """Of several agents that it woke, this one; empty: the first."""
+    wait: Annotated[float, Meta(ge=0, le=WAIT_MAX_S)] = 30.0
+
+
+class AwaitedRun(Struct, frozen=True, omit_defaults=True):
+    """The run as it stands, ended or not; none when the message woke nobody yet."""
+
+    run: Run | None = None
+    text: str = ""
+    """What the agent said, once the run is done."""
+    ended: bool = False
 
 
 class CancelRun(Struct):
@@ -162,6 +182,11 @@ GET = Operation("runs.get", RunRef, Run, Verb.READ, ObjectKind.RUN, "Read one ru
 CANCEL = Operation(
     "runs.cancel", CancelRun, Run, Verb.MANAGE, ObjectKind.RUN,
     "Cancel a run", Route("POST", "/v1/runs/{run_id}/cancel"),
+)  # fmt: skip
+
+AWAIT = Operation(
+    "runs.await", AwaitRun, AwaitedRun, Verb.ENTER, ObjectKind.HUB,
+    "Wait for a run to end; who may not read its room finds none", Route("GET", "/v1/runs/await"),
 )  # fmt: skip
 
 OPERATIONS = (LIST, GET, CANCEL)

@@ -1,6 +1,6 @@
 """The algebra of grants: passing one on can only narrow it. `attenuate` makes every grant but the roots."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from instar.base.clock import Micros
@@ -24,13 +24,15 @@ class Wanted:
     for every room that the holder reaches. `expires_at` None asks for the holder's own end.
     """
 
-    kind: Literal["key", "agent", "session"]
+    kind: Literal["key", "agent", "session", "device", "person"]
     name: str
     scopes: frozenset[Scope]
     agents: frozenset[str] | None = None
     rooms: frozenset[str] | None = None
     expires_at: Micros | None = None
     id: str = field(default_factory=new_key_id)
+    principal: Principal | None = None
+    """Whose it is to be, of a device's or a person's grant."""
 
 
 def attenuate(holder: Grant, wanted: Wanted) -> Grant:
@@ -56,6 +58,11 @@ def attenuate(holder: Grant, wanted: Wanted) -> Grant:
         expires_at=min(ends) if ends else None,
         parent=holder.id,
     )
+
+
+def confine(grant: Grant, scopes: frozenset[Scope]) -> Grant:
+    """Return the grant as a connection uses it that asked for these scopes only: the same grant, never a wider one."""
+    return replace(grant, scopes=grant.scopes & scopes)
 
 
 def is_within(inner: Grant, holder: Grant) -> bool:
@@ -111,9 +118,16 @@ def _rooms(holder: Grant, wanted: frozenset[str] | None) -> frozenset[str] | Non
 
 
 def _principal(holder: Grant, wanted: Wanted, agents: frozenset[str] | None) -> Principal:
-    """Return whose the new grant is: a session's is its holder's, an agent token's the agent's, a key is its own."""
+    """Return whose the new grant is: a session's is its holder's, an agent token's the agent's, a key is its own.
+
+    A device's or a person's is named.
+    """
     if wanted.kind == "session":
         return holder.principal
+    if wanted.kind in ("device", "person"):
+        if wanted.principal is None:
+            raise InstarError("bad_request", f"a {wanted.kind}'s grant names its principal")
+        return wanted.principal
     if wanted.kind == "key":
         return Principal(wanted.id, PrincipalKind.SERVICE, wanted.name)
     if agents is None or len(agents) != 1:

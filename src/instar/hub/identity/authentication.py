@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from instar.base.clock import Micros, now
 from instar.base.errors import InstarError
+from instar.wire.identity import Scope
 from instar.wire.limits import TOKEN_MAX_CHARS
 
 from .keyring import Keyring
@@ -16,10 +17,31 @@ from .roots import anonymous_anywhere, anonymous_here
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """What a device says that it signed. `Authenticator` verifies it, and nobody else does."""
+
+    public_key: bytes
+    signature: bytes
+    messages: tuple[bytes, ...]
+    """The payloads of the dialect's generations, any one of which may be what was signed. Every one of them is bound
+    to role and scopes, and to a nonce of this connection where the dialect has one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Credential:
     """What a carrier found on a request, whichever way it came: header, cookie or first frame."""
 
     token: str = ""
+    password: str = ""
+    """The gateway's shared password."""
+    signed: Signed | None = None
+    """A device's proof of its key."""
+    role: str = ""
+    """What a device connects as (`wire.devices.Role`); empty: this is no connection of a device's dialect."""
+    scopes: frozenset[Scope] | None = None
+    """What the connection wants to use; None: all that the credential has. It can only narrow."""
+    vouched_for: str = ""
+    """Login of the person whom a trusted proxy or the tailnet names."""
     is_local: bool = False
     """Loopback (or a Unix socket), no forwarding header, no browser Origin but the hub's own."""
     peer: str = ""

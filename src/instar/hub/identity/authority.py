@@ -15,7 +15,7 @@ from instar.wire.operation import ObjectKind, Verb
 from instar.wire.rooms import RoomKind
 
 from .attenuation import is_within
-from .facts import AgentFacts, MessageFacts, RoomFacts, RunFacts
+from .facts import AgentFacts, DeviceFacts, MessageFacts, PersonFacts, RoomFacts, RunFacts
 from .missing import missing
 from .policy import AuthPolicy
 from .principals import Caller, Grant, is_reserved
@@ -36,6 +36,7 @@ class Decision(NamedTuple):
 
 
 ALLOWED = Decision(True, True)
+_ROOMS = (ObjectKind.ROOM, ObjectKind.SESSION)
 
 Rule = Callable[["Authority", Caller, Any], str]
 """(authority, caller, object) → what is missing; empty allows."""
@@ -68,10 +69,10 @@ class Authority(Rights):
         if decision.allowed:
             return
         if not decision.visible:
-            raise missing(obj.kind if kind is ObjectKind.ROOM else kind, obj.id)
+            raise missing(obj.kind if kind in _ROOMS else kind, obj.id)
         if not self.is_known(caller):
             raise InstarError("unauthorized", f"this needs a credential with {decision.missing}")
-        raise InstarError("forbidden", f"needs {decision.missing}")
+        raise InstarError("forbidden", f"needs {decision.missing}", detail={"missing": decision.missing})
 
     def may_write(self, caller: Caller, sender: Actor, room: RoomFacts) -> Decision:
         """Decide whether the room's write policy admits this sender, which `sender` has settled before."""
@@ -89,7 +90,7 @@ class Authority(Rights):
     def _is_visible(self, caller: Caller, kind: ObjectKind, obj: Any) -> bool:  # noqa: ANN401 - facts of any kind
         if obj is None or kind is ObjectKind.HUB:
             return True
-        if kind is ObjectKind.ROOM:
+        if kind in _ROOMS:
             return self.reads(caller, obj)
         if kind in (ObjectKind.MESSAGE, ObjectKind.RUN):
             return self.reads(caller, obj.room)
@@ -220,7 +221,50 @@ def _manages_run(authority: Authority, caller: Caller, run: RunFacts | None) -> 
     return "" if is_its_own or caller.has(Scope.ADMIN, Scope.OPERATE) else "scope admin or operate"
 
 
+def _reads_device(authority: Authority, caller: Caller, device: DeviceFacts | None) -> str:
+    is_itself = device is not None and device.principal == caller.principal.id
+    return "" if is_itself else _scope(Scope.DEVICES)(authority, caller, device)
+
+
+def _manages_device(authority: Authority, caller: Caller, device: DeviceFacts | None) -> str:  # noqa: ARG001 - the shape of Rule
+    """A device is managed by who could have let it in."""
+    if not caller.has(Scope.DEVICES):
+        return "scope devices"
+    is_within_own = device is None or all(is_within(grant, caller.grant) for grant in device.held)
+    return "" if is_within_own else "a grant as wide as that device's"
+
+
+def _grants_person(authority: Authority, caller: Caller, person: PersonFacts | None) -> str:
+    return _grants(authority, caller, person.grant if person is not None else None)
+
+
+def _manages_person(authority: Authority, caller: Caller, person: PersonFacts | None) -> str:
+    """People may change their own password; others are managed by who could have added them."""
+    is_itself = person is not None and person.id == caller.principal.id
+    return "" if is_itself else _grants_person(authority, caller, person)
+
+
+def _configures(authority: Authority, caller: Caller, obj: object) -> str:  # noqa: ARG001 - the shape of Rule
+    return "" if caller.grant.scopes >= {Scope.ADMIN, Scope.OPERATE} else "scopes admin and operate"
+
+
+def _opens_session(authority: Authority, caller: Caller, obj: object) -> str:  # noqa: ARG001 - the shape of Rule
+    if caller.grant.rooms is not None:
+        return "a grant that is not confined to rooms"
+    return "" if caller.has(Scope.WRITE) else "scope write"
+
+
+def _manages_session(authority: Authority, caller: Caller, room: RoomFacts | None) -> str:
+    if room is None:
+        return _opens_session(authority, caller, room)
+    if missing := _reads_room(authority, caller, room):
+        return missing
+    is_member = caller.has(Scope.WRITE) and any(room.has_member(name) for name in authority.identities(caller))
+    return "" if is_member or caller.has(Scope.ADMIN) else "scope admin, or membership with scope write"
+
+
 _admin = _scope(Scope.ADMIN)
+_observe = _scope(Scope.OBSERVE, Scope.ADMIN)
 
 RULES: Mapping[tuple[Verb, ObjectKind], Rule] = {
     (Verb.ENTER, ObjectKind.HUB): _anyone,
@@ -243,7 +287,25 @@ RULES: Mapping[tuple[Verb, ObjectKind], Rule] = {
     (Verb.MANAGE, ObjectKind.AGENT): _admin,
     (Verb.READ, ObjectKind.RUN): _reads_run,
     (Verb.MANAGE, ObjectKind.RUN): _manages_run,
+    (Verb.OBSERVE, ObjectKind.HUB): _observe,
+    (Verb.CONFIGURE, ObjectKind.HUB): _configures,
+    (Verb.CREATE, ObjectKind.SESSION): _opens_session,
+    (Verb.MANAGE, ObjectKind.SESSION): _manages_session,
+    (Verb.READ, ObjectKind.DEVICE): _reads_device,
+    (Verb.GRANT, ObjectKind.DEVICE): _scope(Scope.DEVICES),
+    (Verb.MANAGE, ObjectKind.DEVICE): _manages_device,
+    (Verb.GRANT, ObjectKind.PERSON): _grants_person,
+    (Verb.MANAGE, ObjectKind.PERSON): _manages_person,
+    (Verb.READ, ObjectKind.SCHEDULE): _observe,
+    (Verb.CREATE, ObjectKind.SCHEDULE): _admin,
+    (Verb.MANAGE, ObjectKind.SCHEDULE): _admin,
 }
 """Every right there is."""
 
-_VISIBLE_BY = {ObjectKind.AGENT: (Verb.READ, ObjectKind.AGENT), ObjectKind.KEY: (Verb.GRANT, ObjectKind.KEY)}
+_VISIBLE_BY = {
+    ObjectKind.AGENT: (Verb.READ, ObjectKind.AGENT),
+    ObjectKind.KEY: (Verb.GRANT, ObjectKind.KEY),
+    ObjectKind.DEVICE: (Verb.READ, ObjectKind.DEVICE),
+    ObjectKind.PERSON: (Verb.MANAGE, ObjectKind.PERSON),
+    ObjectKind.SCHEDULE: (Verb.READ, ObjectKind.SCHEDULE),
+}

@@ -1,9 +1,12 @@
 """What `Authority` asks of an object. The nouns above fulfil these; identity knows none of them."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from instar.wire.events import RoomKey
 from instar.wire.rooms import RoomKind, Visibility, WritePolicy
+
+from .principals import Grant
 
 
 class RoomFacts(Protocol):
@@ -93,4 +96,37 @@ class RunFacts(Protocol):
     @property
     def agent_id(self) -> str:
         """The agent that it wakes."""
+        ...
+
+
+class DeviceFacts(Protocol):
+    """A device."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def principal(self) -> str:
+        """Id of its principal."""
+        ...
+
+    @property
+    def held(self) -> Iterable[Grant]:
+        """The grants that it holds, one for each role."""
+        ...
+
+
+class PersonFacts(Protocol):
+    """A person."""
+
+    @property
+    def id(self) -> str:
+        """Id of the principal."""
+        ...
+
+    @property
+    def grant(self) -> Grant:
+        """What the person may do."""
         ...

@@ -1,11 +1,14 @@
 """What the operator decided about access (Moltnet http.v1 §5.1)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 Mode = Literal["bearer", "none", "open"]
 Registration = Literal["disabled", "token", "open"]
+AutoApprove = Literal["off", "operator", "loopback"]
+Secret = Annotated[str, Meta(extra={"secret": True})]
+"""A setting whose value is never shown."""
 
 
 class AuthPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,6 +27,21 @@ class AuthPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     direct_messages: bool = True
     """Whether direct conversations may be read and written."""
 
+    token: Secret = ""
+    """Shared secret of the gateway: when it is set, every connection of that dialect presents it or a credential that
+    the hub gave out, local ones too."""
+    password: Secret = ""
+    """The same as a password that people type."""
+    proxy_header: str = ""
+    """Header in which a trusted proxy names the person whom it has signed in; empty: none is believed."""
+    tailscale: str = ""
+    """Path of the `tailscale` command; with it a person whom Tailscale Serve names is let in once it confirms them."""
+
+    @property
+    def has_shared_secret(self) -> bool:
+        """Whether the gateway asks every connection for a secret."""
+        return bool(self.token or self.password)
+
     @property
     def reads_public(self) -> bool:
         """Whether anybody may read public rooms."""
@@ -38,3 +56,11 @@ class AuthPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def admits_anonymous(self) -> bool:
         """Whether a request without a credential is heard at all, wherever it comes from."""
         return self.reads_public or self.registration == "open"
+
+
+class PairingPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How devices are let in."""
+
+    auto_approve: AutoApprove = "operator"
+    """Which devices the hub lets in by itself: none (`off`); on this machine, those that present the local operator's
+    own grant (`operator`), or those that present the shared secret as well (`loopback`). A browser never."""

@@ -6,7 +6,7 @@ from typing import Literal
 from instar.base.clock import Micros
 from instar.wire.identity import Principal, PrincipalKind, Scope
 
-GrantKind = Literal["local", "key", "agent", "session", "anonymous"]
+GrantKind = Literal["local", "key", "agent", "session", "device", "person", "shared", "anonymous"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,22 @@ LOCAL_OPERATOR = Principal("operator", PrincipalKind.OPERATOR, "Operator")
 ANONYMOUS = Principal("anonymous", PrincipalKind.ANONYMOUS, "")
 
 
-RESERVED_IDS = frozenset({"operator", "anonymous", "system"})
+RESERVED_IDS = frozenset({"operator", "anonymous", "system", "gateway"})
 """Ids that no agent and no key may bear: they name principals of the hub itself."""
 
 KEY_ID_PREFIX = "key_"
 """What a key's id, and so the id of its principal, begins with."""
+DEVICE_ID_PREFIX = "dev_"
+"""What the id of a device's principal begins with; the device's id follows."""
+PERSON_ID_PREFIX = "usr_"
+"""What a person's id begins with."""
+_PRINCIPALS = (KEY_ID_PREFIX, DEVICE_ID_PREFIX, PERSON_ID_PREFIX)
 
 
 def is_reserved(agent_id: str) -> bool:
     """Whether no agent of this network may be called so.
 
-    The id names a principal of the hub or a key; or it holds a colon and would be taken for a member of another
-    network, `net:id`.
+    The id names a principal of the hub, a key, a device or a person; or it holds a colon and would be taken for a
+    member of another network, `net:id`.
     """
-    return agent_id in RESERVED_IDS or ":" in agent_id or agent_id.startswith(KEY_ID_PREFIX)
+    return agent_id in RESERVED_IDS or ":" in agent_id or agent_id.startswith(_PRINCIPALS)

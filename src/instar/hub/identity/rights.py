@@ -1,6 +1,6 @@
 """What a caller is: the questions that every rule of `authority` and `senders` is made of."""
 
-from instar.wire.events import AUDIT, DIRECTORY, KEYRING, RoomKey
+from instar.wire.events import AUDIT, DEVICES, DIRECTORY, KEYRING, SCHEDULES, SYSTEM_ROOMS, RoomKey
 from instar.wire.identity import Scope
 from instar.wire.messages import Actor
 from instar.wire.names import Network, split_key
@@ -14,7 +14,7 @@ from .speakers import Speakers
 HUMAN = "human"
 """The type of an actor that is a person; every other type is an agent's."""
 
-_PERSONAL_KINDS = ("local", "key", "session")
+_PERSONAL_KINDS = ("local", "key", "session", "person", "device", "shared")
 
 
 class Rights:
@@ -77,7 +77,7 @@ class Rights:
     def hidden_system_rooms(self, caller: Caller) -> frozenset[RoomKey]:
         """Return the system rooms that the caller may not read."""
         if caller.grant.rooms is not None:
-            return frozenset((DIRECTORY, KEYRING, AUDIT))
+            return frozenset(SYSTEM_ROOMS)
         hidden: set[RoomKey] = set()
         if not self.is_known(caller):
             hidden.add(DIRECTORY)
@@ -85,6 +85,10 @@ class Rights:
             hidden.add(KEYRING)
         if not caller.has(Scope.OPERATE):
             hidden.add(AUDIT)
+        if not caller.has(Scope.DEVICES):
+            hidden.add(DEVICES)
+        if not caller.has(Scope.OBSERVE, Scope.ADMIN):
+            hidden.add(SCHEDULES)
         return frozenset(hidden)
 
     def reads(self, caller: Caller, room: RoomFacts) -> bool:

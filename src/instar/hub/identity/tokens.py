@@ -6,7 +6,14 @@ from instar.base.ids import new_secret, secret_hash
 
 from .principals import GrantKind
 
-_PREFIXES: dict[GrantKind, str] = {"local": "ik", "key": "ik", "agent": "magt_v1", "session": "is"}
+_PREFIXES: dict[GrantKind, str] = {
+    "local": "ik",
+    "key": "ik",
+    "agent": "magt_v1",
+    "session": "is",
+    "device": "idt",
+    "person": "ip",
+}
 _RECOGNISABLE_CHARS = 5
 """Characters of the secret part that are kept in plain, to tell keys apart: 30 of 256 bits."""
 
@@ -21,7 +28,7 @@ class Token(NamedTuple):
 
 
 def new_token(kind: GrantKind) -> Token:
-    """Return a token for a grant of this kind: `ik_…` of keys, `magt_v1_…` of agents, `is_…` of sessions."""
+    """Return a token for a grant of this kind; its prefix says which kind."""
     return stored_token(kind, new_secret(_PREFIXES[kind]))
 
 

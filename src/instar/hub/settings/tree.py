@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from instar.hub.identity.policy import AuthPolicy
+from instar.hub.identity.policy import AuthPolicy, PairingPolicy
 from instar.wire import limits
 from instar.wire.limits import ID_PATTERN, NAME_MAX_CHARS
 
@@ -44,6 +44,18 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     """Addresses or networks whose forwarding headers are believed."""
     access_log: bool = False
     """Whether each request leaves a line in the log."""
+
+
+class TlsSettings(Struct, frozen=True, kw_only=True):
+    """How connections are encrypted."""
+
+    mode: Literal["auto", "on", "off"] = "auto"
+    """`auto`: every address that other machines reach, unless a trusted proxy stands before the hub. `on`: every
+    address. `off`: none; for a bind that other machines reach it needs a trusted proxy."""
+    certificate: str = ""
+    """Certificate chain as a PEM file; empty: the hub makes its own and prints its fingerprint."""
+    key: str = ""
+    """Private key of the certificate as a PEM file, readable by its owner alone."""
 
 
 class LimitSettings(Struct, frozen=True, kw_only=True):
@@ -106,6 +118,8 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     """The least severe lines that are written."""
     format: Literal["auto", "text", "json"] = "auto"
     """`text` for people, `json` for machines; `auto` is text on a terminal."""
+    file: bool = True
+    """Whether the lines are kept in the data folder as well, where `instar logs` reads them."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -119,6 +133,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What this network is called."""
     auth: AuthPolicy = field(default_factory=AuthPolicy)
     """Who is let in."""
+    pairing: PairingPolicy = field(default_factory=PairingPolicy)
+    """How devices are let in."""
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    """How connections are encrypted."""
     server: ServerSettings = field(default_factory=ServerSettings)
     """How the server treats requests."""
     limits: LimitSettings = field(default_factory=LimitSettings)

@@ -1,0 +1,14 @@
+-- People sign in with a password; their rights are a grant like any other.
+
+CREATE TABLE people (
+    org TEXT NOT NULL,
+    id TEXT NOT NULL,               -- of the principal
+    login TEXT NOT NULL,            -- lower case
+    password TEXT NOT NULL,         -- Argon2id in its own encoding
+    grant_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    disabled_at INTEGER,
+    PRIMARY KEY (org, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX people_login ON people (org, login);
