@@ -1,0 +1,13 @@
+"""What each method of the dialect does: every family's handlers, joined."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from instar.doors.gateway.call import Handler
+
+_FAMILIES: Sequence[Mapping[str, Handler]] = []
+
+HANDLERS: Mapping[str, Handler] = MappingProxyType(
+    {name: handler for family in _FAMILIES for name, handler in family.items()}
+)
+"""Method name → handler; the same names as `wire.gateway.methods.METHODS`, as a test says."""

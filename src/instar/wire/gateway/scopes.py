@@ -1,0 +1,51 @@
+"""The dialect's scopes and ours. The dialect's are words on the wire; what decides is the grant, in our scopes."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from instar.wire.identity import Scope
+
+READ = "operator.read"
+WRITE = "operator.write"
+ADMIN = "operator.admin"
+APPROVALS = "operator.approvals"
+PAIRING = "operator.pairing"
+QUESTIONS = "operator.questions"
+TALK = "operator.talk"
+TALK_SECRETS = "operator.talk.secrets"
+
+OPERATOR = "operator"
+NODE = "node"
+ROLES = (OPERATOR, NODE)
+
+SCOPES: Mapping[str, frozenset[Scope]] = MappingProxyType(
+    {
+        READ: frozenset({Scope.OBSERVE}),
+        WRITE: frozenset({Scope.WRITE, Scope.OBSERVE}),
+        ADMIN: frozenset(
+            {
+                Scope.ADMIN, Scope.OPERATE, Scope.KEYS, Scope.DEVICES,
+                Scope.APPROVE, Scope.WRITE, Scope.ATTACH, Scope.OBSERVE,
+            }
+        ),
+        APPROVALS: frozenset({Scope.APPROVE}),
+        PAIRING: frozenset({Scope.DEVICES}),
+        QUESTIONS: frozenset(),
+        TALK: frozenset(),
+        TALK_SECRETS: frozenset(),
+    }
+)  # fmt: skip
+"""Each of the dialect's scopes and the rights it stands for. An empty set is a scope that nobody can hold here."""
+
+
+def ours(words: Iterable[str], role: str) -> frozenset[Scope]:
+    """Return the rights that a connection asks for. Words that mean nothing here ask for nothing."""
+    if role == NODE:
+        return frozenset({Scope.NODE})
+    return frozenset[Scope]().union(*(SCOPES.get(word, frozenset()) for word in words))
+
+
+def theirs(scopes: frozenset[Scope]) -> list[str]:
+    """Return the dialect's scopes that these rights amount to; admin implies observe."""
+    reach = scopes | {Scope.OBSERVE} if Scope.ADMIN in scopes else scopes
+    return [word for word, needed in SCOPES.items() if needed and needed <= reach]
