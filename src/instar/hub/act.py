@@ -49,6 +49,8 @@ class Act(Generic[P, O]):
     """The raw body of an operation with `Body.BYTES`."""
     audit_subject: str = ""
     """What the audit event names as the object; handlers may set it."""
+    peer: str = ""
+    """Address that it came from, where the door knows it: whom a wrong password is counted against."""
     is_recorded: bool = False
     """Whether the ledger and the audit have taken note of this act."""
 

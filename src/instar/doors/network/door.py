@@ -139,6 +139,7 @@ class NetworkDoor:
             params,
             request_id=request.request_id,
             idempotency_key=request.headers.get("idempotency-key", ""),
+            peer=request.peer,
             body=request.stream_body if endpoint.takes_bytes else None,
         )
 

@@ -72,12 +72,14 @@ class Hub:
         *,
         request_id: str = "",
         idempotency_key: str = "",
+        peer: str = "",
         body: Callable[[], AsyncIterator[bytes]] | None = None,
     ) -> Any:  # noqa: ANN401 - the operation's own result type
         """Do `operation` for `caller`; see `Operations.invoke`."""
         return await self._operations.invoke(
-            caller, operation, params, request_id=request_id, idempotency_key=idempotency_key, body=body
-        )
+            caller, operation, params,
+            request_id=request_id, idempotency_key=idempotency_key, peer=peer, body=body,
+        )  # fmt: skip
 
     async def open_feed(
         self,

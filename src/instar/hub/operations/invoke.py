@@ -44,6 +44,7 @@ class Operations:
         *,
         request_id: str = "",
         idempotency_key: str = "",
+        peer: str = "",
         body: Callable[[], AsyncIterator[bytes]] | None = None,
     ) -> Any:  # noqa: ANN401 - the operation's own result type
         """Do `operation` for `caller` and return its result.
@@ -69,6 +70,7 @@ class Operations:
             recorder=self._recorder,
             request_id=request_id,
             idempotency_key=idempotency_key,
+            peer=peer,
             body=body,
         )
         answer = await binding.handler(act)
