@@ -9,8 +9,8 @@ import pytest
 
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
+from instar.doors.heartbeat import Heartbeat
 from instar.doors.network.attach import AttachDoor, AttachSession
-from instar.doors.network.heartbeat import Heartbeat
 from instar.wire.attach.frames import VERSION
 from instar.wire.events import ReplayGap
 from instar.wire.limits import ATTACH_SILENCE_S

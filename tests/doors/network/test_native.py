@@ -9,7 +9,7 @@ import pytest
 
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
-from instar.doors.network.heartbeat import Heartbeat
+from instar.doors.heartbeat import Heartbeat
 from instar.doors.network.native import LinkDoor, LinkSession
 from instar.wire.events import ReplayGap
 from instar.wire.rooms import Room, Visibility, WritePolicy

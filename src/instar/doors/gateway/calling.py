@@ -1,4 +1,4 @@
-"""How a call finds its handler: the row, its parameters decoded, its key present, then the handler. Nothing else may."""
+"""How a call finds its handler: the row, its parameters decoded, its key present, then the handler."""
 
 from dataclasses import dataclass
 

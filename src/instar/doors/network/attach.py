@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
+from instar.doors.fed_session import FedSession
+from instar.doors.heartbeat import Heartbeat
 from instar.hub.operations.hub import Attachment, Caller, Hub
 from instar.wire.attach.actions import Acknowledge, End, EndKind, Identify, Send, ServerAction, WakeFailed
 from instar.wire.attach.frames import ERROR, VERSION, Frame, encode, event_frame
@@ -12,9 +14,7 @@ from instar.wire.attach.machine import ServerMachine
 from instar.wire.events import ReplayGap
 
 from .gaps import GAP_PREFIX, gap_event, resume_cursor
-from .heartbeat import Heartbeat
 from .renderers import AttachRenderer
-from .session import FedSession
 
 TRY_AGAIN_LATER = 1013
 RESTARTING = 1012

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
+from instar.doors import credentials
+from instar.doors.heartbeat import Heartbeat
 from instar.hub.operations.hub import Caller, Credential, Hub
 from instar.wire.agents import REGISTER, AgentRegistration
 from instar.wire.http import Request, Response, StreamResponse, Upgrade
@@ -15,9 +17,8 @@ from instar.wire.native.frames import SUBPROTOCOL
 from instar.wire.operation import Nothing
 from instar.wire.rooms import EXPORT, LIST, RoomPage
 
-from . import credentials, guides, specials
+from . import guides, specials
 from .attach import AttachDoor, AttachSession
-from .heartbeat import Heartbeat
 from .native import LinkDoor, LinkSession
 from .renderers import StreamRenderer
 from .replies import error_reply, json_reply, text_reply, unknown_path

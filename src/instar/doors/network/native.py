@@ -8,6 +8,8 @@ import msgspec
 import instar
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
+from instar.doors.fed_session import FedSession
+from instar.doors.heartbeat import Heartbeat
 from instar.hub.operations.hub import Caller, Hub
 from instar.wire.events import ReplayGap
 from instar.wire.frames import text_frame
@@ -17,10 +19,8 @@ from instar.wire.native.machine import ServerMachine
 from instar.wire.operation import Body
 from instar.wire.table import TABLE
 
-from .heartbeat import Heartbeat
 from .renderers import LinkRenderer
 from .routes import decode
-from .session import FedSession
 
 POLICY_VIOLATION = 1008
 CLOSE_CODES = {"": 1000, "service_unavailable": 1012, "lagging": 1013, "timeout": 1008}

@@ -3,9 +3,9 @@
 import pytest
 
 from instar.base.errors import InstarError
-from instar.doors.network import credentials
+from instar.doors import credentials
 
-from .requests import request
+from .network.requests import request
 
 
 @pytest.mark.parametrize(

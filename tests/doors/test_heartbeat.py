@@ -4,7 +4,7 @@ import asyncio
 import time
 from math import inf
 
-from instar.doors.network.heartbeat import Heartbeat
+from instar.doors.heartbeat import Heartbeat
 
 
 class Session:

@@ -1,4 +1,4 @@
-"""What the sockets of this door share: an IO-free machine on one side, a feed of the hub on the other."""
+"""What the sockets of every door share: an IO-free machine on one side, a feed of the hub on the other."""
 
 import time
 from collections.abc import Sequence
