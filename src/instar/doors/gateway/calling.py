@@ -8,6 +8,7 @@ from instar.base.errors import InstarError
 from instar.hub.operations.hub import Caller
 from instar.wire.gateway.method import Generation, Method
 from instar.wire.gateway.methods import METHODS
+from instar.wire.gateway.methods.params import unserved
 from instar.wire.machine import UNREADABLE
 
 from .call import Call, Client, Peer
@@ -64,12 +65,15 @@ def decode_params(row: Method, generation: Generation, raw_params: bytes) -> tup
     """Return the parameters of a method and the idempotency key among them.
 
     Raises:
-        InstarError: `bad_request` that names the place and what was expected there.
+        InstarError: `bad_request` that names the place and what was expected there; `not_available` for a field that
+            stands for something Instar does not have.
     """
     try:
         params = _DECODERS[row.name, generation](raw_params)
     except UNREADABLE as error:
         raise InstarError("bad_request", f"invalid {row.name} params: {str(error)[:300]}") from None
+    if places := unserved(params):
+        raise InstarError("not_available", f"{row.name}: Instar has no {', '.join(places)}")
     key = getattr(params, "idempotency_key", None) or ""
     if row.needs_key and not key:
         raise InstarError("bad_request", f"invalid {row.name} params: idempotencyKey is required")
