@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -27,15 +28,21 @@ async def until(condition: Callable[[], bool]) -> None:
 class Running:
     """A server that runs: `base_url`, `port`, and what it is made of."""
 
-    def __init__(self, carrier: Carrier, server: Server, port: int) -> None:
+    def __init__(self, carrier: Carrier, server: Server, port: int, trusting: ssl.SSLContext | None = None) -> None:
         self.carrier = carrier
         self.server = server
         self.port = port
-        self.base_url = f"http://127.0.0.1:{port}"
+        self.trusting = trusting
+        """How clients encrypt; None: they do not."""
+        self.base_url = f"http{'s' if trusting else ''}://127.0.0.1:{port}"
 
     async def connect(self) -> "Raw":
-        """Open a plain TCP connection."""
-        return Raw(*await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 26))
+        """Open a connection, encrypted where the server is."""
+        return Raw(*await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 26, ssl=self.trusting))
+
+    async def connect_plain(self) -> "Raw":
+        """Open a connection that is not encrypted."""
+        return Raw(*await asyncio.open_connection("127.0.0.1", self.port))
 
     async def request(self, head: str, body: bytes = b"") -> "Answer":
         """Send one request on its own connection; `{host}` in the head is this server's."""
@@ -251,17 +258,26 @@ async def running(
     streams: Streams | None = None,
     access_log: bool = False,
     prefer_fast: bool = True,
+    encrypted: ssl.SSLContext | None = None,
+    trusting: ssl.SSLContext | None = None,
+    is_strict: bool = False,
     **guard: list[str],
 ) -> AsyncIterator[Running]:
     """Run a server with these doors on a free loopback port."""
     bound = bind(["127.0.0.1:0"])
     carrier = Carrier(
-        doors, Guard(bound.listening, **guard), heartbeat=heartbeat, streams=streams, access_log=access_log
+        doors,
+        Guard(bound.listening, **guard),
+        heartbeat=heartbeat,
+        streams=streams,
+        access_log=access_log,
+        is_strict=is_strict,
     )
-    server = Server(carrier, bound, prefer_fast=prefer_fast)
+    contexts = {bound.listening[0]: encrypted} if encrypted else {}
+    server = Server(carrier, bound, prefer_fast=prefer_fast, encrypted=contexts)
     await server.start()
     try:
-        yield Running(carrier, server, bound.listening[0].port)
+        yield Running(carrier, server, bound.listening[0].port, trusting)
     finally:
         server.stop_accepting()
         await server.close()

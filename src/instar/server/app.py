@@ -13,13 +13,13 @@ from instar.doors.network.door import NetworkDoor
 from instar.hub.identity.handlers import console_url
 from instar.hub.identity.roots import local_root
 from instar.hub.operations.recorder import trim_ledger
-from instar.hub.settings.binding import Address, base_url, check_bind
+from instar.hub.settings.binding import Address, base_url, check_bind, encrypts, url_of
 from instar.hub.settings.load import Loaded
 from instar.hub.settings.tree import Settings
 from instar.store.sqlite import open_store
 from instar.wire.limits import LEDGER_KEEP_S, UPLOAD_KEEP_S
 
-from . import lifecycle, logs
+from . import lifecycle, logs, tls
 from .console import Console
 from .first_start import declare
 from .guard import Guard
@@ -54,6 +54,8 @@ class Announcement(NamedTuple):
     """The same, to be typed."""
     data_dir: Path
     first_start: bool
+    fingerprint: str = ""
+    """Of the certificate, where any address is encrypted."""
 
 
 class App:
@@ -80,7 +82,7 @@ class App:
     def _base_url(self) -> str:
         if self._settings.server.public_url or not self._listening:
             return base_url(self._settings)
-        return self._listening[0].url
+        return url_of(self._settings, self._listening[0])
 
     async def serve(self, announce: Callable[[Announcement], None]) -> int:
         """Run until a signal asks to stop; return the exit code.
@@ -110,7 +112,19 @@ class App:
             await parts.rooms.close()
             await store.close()
 
+    def _certificate(self) -> tls.Certificate | None:
+        """Return the certificate to show, None where every address is plain.
+
+        Raises:
+            InstarError: `certificate_unusable`.
+        """
+        if not any(encrypts(self._settings, address) for address in self._listening):
+            return None
+        return tls.prepare(self._settings, self.data_dir)
+
     async def _run(self, parts: Parts, bound: Bound, announce: Callable[[Announcement], None]) -> int:
+        certificate = self._certificate()
+        context = tls.context_of(certificate) if certificate else None
         await parts.blobs.clear_unfinished()
         await parts.identity.load()
         await parts.rooms.load()
@@ -136,8 +150,9 @@ class App:
         carrier = Carrier(
             (network_door, Console()), guard,
             streams=self._streams, metrics=self.metrics, access_log=self._settings.server.access_log,
+            is_strict=certificate is not None and certificate.is_own,
         )  # fmt: skip
-        announcement = await self._announcement(parts, is_first)
+        announcement = await self._announcement(parts, is_first, certificate.fingerprint if certificate else "")
 
         async def stopping() -> None:
             parts.card.is_draining = True
@@ -147,16 +162,19 @@ class App:
         if self._settings.log.level == "debug":
             watchdog.start()
         try:
-            await lifecycle.serve(carrier, bound, on_ready=lambda _: announce(announcement), on_stopping=stopping)
+            await lifecycle.serve(
+                carrier, bound, on_ready=lambda _: announce(announcement), on_stopping=stopping,
+                encrypted={at: context for at in self._listening if context and encrypts(self._settings, at)},
+            )  # fmt: skip
         finally:
             watchdog.stop()
         return 0
 
-    async def _announcement(self, parts: Parts, is_first: bool) -> Announcement:
+    async def _announcement(self, parts: Parts, is_first: bool, fingerprint: str) -> Announcement:
         base = self._base_url()
         link = await parts.identity.console_code(local_root())
         setup = await parts.identity.setup_code()
-        return Announcement(base, console_url(base, link.text), setup.text, self.data_dir, is_first)
+        return Announcement(base, console_url(base, link.text), setup.text, self.data_dir, is_first, fingerprint)
 
     def _maintain(self, parts: Parts) -> None:
         """Start the periodic duties."""

@@ -40,6 +40,8 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 """On every response."""
+STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
+"""Over TLS with a certificate that browsers trust; with any other it would lock them out of the whole host."""
 API_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 """An API answer that a browser is tricked into rendering may do nothing."""
 CONSOLE_POLICY = (

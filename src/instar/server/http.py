@@ -18,7 +18,7 @@ from instar.wire.limits import QUERY_PARAMETERS_MAX, UPGRADE_TIMEOUT_S
 from instar.wire.problem import FAULT, error_response
 
 from .bodies import Body, ClientGone, Receive
-from .guard import API_POLICY, CONSOLE_POLICY, SECURITY_HEADERS, Guard, request_id
+from .guard import API_POLICY, CONSOLE_POLICY, SECURITY_HEADERS, STRICT_TRANSPORT, Guard, request_id
 from .heartbeat import Heartbeat
 from .metrics import Metrics
 from .streams import Streams
@@ -31,7 +31,7 @@ Headers = Mapping[str, str]
 _log = structlog.get_logger("instar.server")
 _NO_STORE = (b"cache-control", b"no-store")
 _CONTENT_TYPES: dict[str, bytes] = {}
-_FIXED_HEADS: dict[tuple[int, str, bool], bytes] = {}
+_FIXED_HEADS: dict[tuple[int, str, bool, bool], bytes] = {}
 FIXED_HEADS_MAX = 256
 BODILESS = frozenset({204, 304})
 """Statuses whose answers have neither body nor length."""
@@ -47,6 +47,7 @@ class Carrier:
         metrics: Where requests are counted.
         heartbeat: Pings sockets and cuts slow connections.
         access_log: Whether each request is logged; answers of 500 and above always are.
+        is_strict: Whether browsers are told to come by https only; for a certificate that they trust without asking.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Carrier:
         metrics: Metrics | None = None,
         heartbeat: Heartbeat | None = None,
         access_log: bool = False,
+        is_strict: bool = False,
     ) -> None:
         self._doors = tuple(doors)
         self.guard = guard
@@ -65,6 +67,7 @@ class Carrier:
         self.metrics = metrics or Metrics()
         self.heartbeat = heartbeat or Heartbeat()
         self._access_log = access_log
+        self._is_strict = is_strict
         self.metrics.gauge("instar_streams", lambda: len(self.streams))
         self.metrics.gauge("instar_connections", lambda: len(self.heartbeat.connections))
         self.bad_requests = self.metrics.counter("instar_bad_requests_total")
@@ -89,7 +92,7 @@ class Carrier:
             return
         seconds: float | None = None
         if type(answer) is Response:
-            await _send_whole(send, scope, answer, rid)
+            await _send_whole(send, scope, answer, rid, is_strict=self._demands_tls(scope))
             seconds = time.perf_counter() - started
         elif isinstance(answer, StreamResponse):
             await self._send_stream(receive, send, scope, answer, rid)
@@ -166,12 +169,15 @@ class Carrier:
             await _send_whole(send, scope, refusal, rid)
             return
         try:
-            head = _head(answer, scope["path"], rid)
+            head = _head(answer, scope["path"], rid, is_strict=self._demands_tls(scope))
             await send({"type": "http.response.start", "status": answer.status, "headers": head})
             if await stream.run(receive, send, rid):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self.streams.leave(stream)
+
+    def _demands_tls(self, scope: Scope) -> bool:
+        return self._is_strict and scope["scheme"] == "https"
 
     def _log_request(self, scope: Scope, status: int, rid: str, seconds: float | None) -> None:
         client = scope["client"]
@@ -257,7 +263,9 @@ def _query(query: bytes) -> dict[str, str]:
         ) from None
 
 
-def _head(answer: Response | StreamResponse, path: str, rid: str) -> list[tuple[bytes, bytes]]:
+def _head(
+    answer: Response | StreamResponse, path: str, rid: str, *, is_strict: bool = False
+) -> list[tuple[bytes, bytes]]:
     kind = _CONTENT_TYPES.get(answer.content_type)
     if kind is None:
         kind = answer.content_type.encode("latin-1")
@@ -273,12 +281,14 @@ def _head(answer: Response | StreamResponse, path: str, rid: str) -> list[tuple[
         head.append(_NO_STORE)
     if b"content-security-policy" not in names:
         head.append(CONSOLE_POLICY if path.startswith("/console") else API_POLICY)
+    if is_strict:
+        head.append(STRICT_TRANSPORT)
     return head
 
 
-def whole_head(answer: Response, path: str, rid: str) -> list[tuple[bytes, bytes]]:
+def whole_head(answer: Response, path: str, rid: str, *, is_strict: bool = False) -> list[tuple[bytes, bytes]]:
     """Return every header of a whole response; the WebSocket carrier writes its refusals with it."""
-    head = _head(answer, path, rid)
+    head = _head(answer, path, rid, is_strict=is_strict)
     if answer.status not in BODILESS:
         head.append((b"content-length", b"%d" % len(answer.body)))
     return head
@@ -292,23 +302,27 @@ def raw_response(answer: Response, rid: str, path: str = "/") -> bytes:
     return b"\r\n".join([*lines, b"connection: close", b"", answer.body])
 
 
-async def _send_whole(send: Send, scope: Scope, answer: Response, rid: str) -> None:
+async def _send_whole(send: Send, scope: Scope, answer: Response, rid: str, *, is_strict: bool = False) -> None:
     path, method = scope["path"], scope["method"]
     is_plain = not answer.headers and method != "HEAD" and answer.status not in BODILESS
-    if is_plain and write_at_once(send, _fixed_head(answer, path), answer.body, rid):
+    if is_plain and write_at_once(send, _fixed_head(answer, path, is_strict=is_strict), answer.body, rid):
         return
-    head = whole_head(answer, path, rid)
+    head = whole_head(answer, path, rid, is_strict=is_strict)
     await send({"type": "http.response.start", "status": answer.status, "headers": head})
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def _fixed_head(answer: Response, path: str) -> bytes:
+def _fixed_head(answer: Response, path: str, *, is_strict: bool) -> bytes:
     """Return the status line and the headers that are the same for every answer of this kind."""
-    key = (answer.status, answer.content_type, path.startswith("/console"))
+    key = (answer.status, answer.content_type, path.startswith("/console"), is_strict)
     fixed = _FIXED_HEADS.get(key)
     if fixed is None:
         lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}".encode()]
-        lines += [name + b": " + value for name, value in _head(answer, path, "") if name != b"x-request-id"]
+        lines += [
+            name + b": " + value
+            for name, value in _head(answer, path, "", is_strict=is_strict)
+            if name != b"x-request-id"
+        ]
         fixed = b"\r\n".join(lines)
         if len(_FIXED_HEADS) < FIXED_HEADS_MAX:
             _FIXED_HEADS[key] = fixed

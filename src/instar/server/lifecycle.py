@@ -4,11 +4,13 @@ import asyncio
 import gc
 import os
 import signal
+import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from email.utils import formatdate
 from functools import partial
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import structlog
@@ -27,6 +29,7 @@ from instar.wire.limits import (
 from .http import Carrier
 from .protocol import http_protocol
 from .sockets import Bound, raise_file_limit, unusable
+from .tls_accept import TlsServer
 from .websocket import Link
 
 T = TypeVar("T")
@@ -42,11 +45,20 @@ class Server:
         carrier: Serves requests and sockets.
         bound: Where.
         prefer_fast: Whether httptools is used where it is installed.
+        encrypted: How connections are encrypted at the addresses that are; the others are plain.
     """
 
-    def __init__(self, carrier: Carrier, bound: Bound, *, prefer_fast: bool = True) -> None:
+    def __init__(
+        self,
+        carrier: Carrier,
+        bound: Bound,
+        *,
+        prefer_fast: bool = True,
+        encrypted: Mapping[Address, ssl.SSLContext] = MappingProxyType({}),
+    ) -> None:
         self._carrier = carrier
         self._bound = bound
+        self._encrypted = encrypted
         self._config = Config(
             carrier,
             http=http_protocol(prefer_fast),
@@ -61,7 +73,7 @@ class Server:
             h11_max_incomplete_event_size=HEADER_MAX_BYTES,
         )
         self._state = ServerState()
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | TlsServer] = []
         self._clock: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
@@ -82,7 +94,10 @@ class Server:
                 bound.listen(LISTEN_BACKLOG)
             except OSError as error:
                 raise unusable(str(address), address.port, error) from None
-            self._servers.append(await loop.create_server(protocol, sock=bound, backlog=LISTEN_BACKLOG))
+            if (context := self._encrypted.get(address)) is not None:
+                self._servers.append(TlsServer(bound, protocol, context, self._carrier.bad_requests.inc))
+            else:
+                self._servers.append(await loop.create_server(protocol, sock=bound, backlog=LISTEN_BACKLOG))
 
     def _set_date(self, loop: asyncio.AbstractEventLoop) -> None:
         """Write the Date header once a second, for every response."""
@@ -109,6 +124,9 @@ class Server:
 
     async def close(self) -> None:
         """Drop what is left."""
+        for server in self._servers:
+            if isinstance(server, TlsServer):
+                await server.abort()
         self._carrier.streams.abort()
         for connection in tuple(self._state.connections):
             connection.transport.abort()
@@ -168,6 +186,7 @@ async def serve(
     signals: Signals | None = None,
     grace_s: float = SHUTDOWN_GRACE_S,
     prefer_fast: bool = True,
+    encrypted: Mapping[Address, ssl.SSLContext] = MappingProxyType({}),
 ) -> bool:
     """Serve until a signal asks to stop; return whether everything drained.
 
@@ -177,7 +196,7 @@ async def serve(
     """
     signals = signals or Signals()
     carrier.max_connections = carrier.max_connections or raise_file_limit()
-    server = Server(carrier, bound, prefer_fast=prefer_fast)
+    server = Server(carrier, bound, prefer_fast=prefer_fast, encrypted=encrypted)
     await server.start()
     signals.install()
     settle()

@@ -37,6 +37,8 @@ class Paced:
     cycle: Any
     scope: Any
     pace: Pace
+    unwelcome: InstarError | None = None
+    """Why the connection is not served at all, if so."""
 
     def enter(self, config: Config) -> None:
         """Take the carrier from uvicorn's configuration."""
@@ -51,6 +53,9 @@ class Paced:
         if carrier.max_connections and open_now > carrier.max_connections:
             carrier.refused_connections.inc()
             self.refuse(_NO_FILES)
+        elif self.unwelcome is not None:
+            carrier.bad_requests.inc()
+            self.refuse(self.unwelcome)
 
     def leave(self) -> None:
         """Forget the connection."""

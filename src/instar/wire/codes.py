@@ -199,6 +199,24 @@ CODES: dict[str, Code] = {
         "The hub cannot listen on this address.",
         "Choose another address with `listen.address` (INSTAR_LISTEN).",
     ),
+    "certificate_unusable": Code(
+        500,
+        False,
+        "The hub's TLS certificate or its key cannot be used.",
+        "Correct `tls.certificate` and `tls.key`, or remove both: the hub then makes its own.",
+    ),
+    "hub_untrusted": Code(
+        502,
+        False,
+        "Nobody vouches for the hub at this address yet.",
+        "Compare the fingerprint with `instar tls fingerprint` on the hub, then run `instar pair URL`.",
+    ),
+    "hub_changed": Code(
+        502,
+        False,
+        "The hub at this address is not the one that was paired.",
+        "Ask its operator; if the change was meant, run `instar pair URL` again.",
+    ),
     "lagging": Code(
         503, True, "The reader of a stream took nothing for too long.", "Resume with the cursor that came with the end."
     ),

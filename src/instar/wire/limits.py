@@ -159,10 +159,16 @@ SIGNATURE_SKEW_V3_S = 600.0
 """How far `signedAt` of a gateway client of generation 3 may be from now, either way."""
 SIGNATURE_SKEW_V4_S = 120.0
 """The same of generation 4."""
+SIGNATURES_SEEN_MAX = 16_384
+"""Signatures of devices that are remembered, so that none is taken twice; the oldest are forgotten beyond."""
+REFUSALS_WAITING_MAX = 1_000
+"""Events about refused callers that wait to be written; further ones are dropped until then."""
 PASSWORD_MIN_CHARS = 12
 PASSWORD_MAX_CHARS = 256
 PASSWORD_CHECKS_MAX = 2
 """Passwords that are checked at the same time: each takes 64 MiB and tens of milliseconds."""
+PASSWORD_CHECKS_WAITING_MAX = 64
+"""Further ones that may wait for their turn; beyond them a sign-in is refused as overloaded."""
 PEOPLE_MAX = 10_000
 SHARED_SECRET_MIN_CHARS = 32
 """Shortest shared secret of a hub that other machines reach."""
@@ -197,16 +203,21 @@ PRESENCE_MAX = 200
 # Schedules
 SCHEDULES_MAX = 5_000
 SCHEDULE_TEXT_MAX_CHARS = 32_768
+SCHEDULE_ID_PATTERN = r"^(sch_[A-Za-z0-9._-]{1,124})?$"
 SCHEDULE_EVERY_MIN_S = 1.0
+SCHEDULE_EVERY_MAX_S = 315_360_000.0
 SCHEDULE_LATENESS_MAX_S = 31_536_000.0
 SCHEDULE_CATCH_UP_MAX = 1_000
-"""Slots of one schedule that are fired or recorded one by one after a pause; older ones are recorded as one."""
+"""Slots of one schedule that are fired or recorded one by one after an absence; older ones are recorded as one."""
+SCHEDULE_COUNT_MAX = 10_000
+"""Older slots are counted up to here; the reason then says `more than`."""
 SCHEDULE_TICK_S = 1.0
 """The clock is looked at this often, so that a jump of it is noticed."""
 SCHEDULE_STALL_S = 30.0
-"""A scheduler that has not looked at the clock for this long is started anew."""
+"""A scheduler that has not looked at the clock for this long is started anew; a slot that is found later than this
+counts as passed while the hub did not run."""
 SLOTS_KEEP = 1_000
-"""Slots of one schedule that its history keeps."""
+"""Slots of one schedule that its history keeps, at least; the oldest ones beyond are forgotten once in a while."""
 
 # Settings and logs
 SETTINGS_FILE_MAX_BYTES = 262_144
@@ -275,6 +286,14 @@ SEND_HIGH_BYTES = 65_536
 """A socket with more waiting bytes than this is written to no more until it has drained to a quarter of it."""
 SOCKET_SEND_BUFFER_BYTES = 262_144
 """Kernel send buffer of a WebSocket: a reader that stopped must be noticed, not absorbed."""
+TLS_HANDSHAKE_S = 10.0
+"""A TLS handshake must be complete within this time of the connection."""
+TLS_HANDSHAKES_MAX = 1_024
+"""TLS handshakes under way; connections beyond are closed at once."""
+CERTIFICATE_DAYS = 3_650
+"""Life of the certificate that a hub makes for itself."""
+CERTIFICATE_WARN_DAYS = 21
+"""A certificate that ends within this time is reported."""
 LISTEN_BACKLOG = 4_096
 """Connections that may wait to be accepted."""
 RESERVED_FILES = 128

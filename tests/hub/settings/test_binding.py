@@ -2,8 +2,8 @@ import pytest
 
 from instar.base.errors import InstarError
 from instar.hub.identity.policy import AuthPolicy
-from instar.hub.settings.binding import Address, base_url, check_bind, parse_address
-from instar.hub.settings.tree import ListenSettings, ServerSettings, Settings
+from instar.hub.settings.binding import Address, base_url, check_bind, encrypts, parse_address, url_of
+from instar.hub.settings.tree import ListenSettings, ServerSettings, Settings, TlsSettings
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,37 @@ def test_nothing_public_without_credentials(mode: str, address: str, compat: lis
     assert "INSTAR_AUTH_MODE=bearer instar start --listen" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("mode", "address", "proxies", "is_encrypted"),
+    [
+        ("auto", "127.0.0.1:1", [], False),
+        ("auto", "0.0.0.0:1", [], True),
+        ("auto", ":1", [], True),
+        ("auto", "192.0.2.1:1", ["10.0.0.0/8"], False),
+        ("on", "127.0.0.1:1", [], True),
+        ("on", "192.0.2.1:1", ["10.0.0.0/8"], True),
+        ("off", "127.0.0.1:1", [], False),
+        ("off", "192.0.2.1:1", ["10.0.0.0/8"], False),
+    ],
+)
+def test_what_is_encrypted(mode: str, address: str, proxies: list[str], is_encrypted: bool) -> None:
+    settings = Settings(tls=TlsSettings(mode=mode), server=ServerSettings(trusted_proxies=proxies))  # type: ignore[arg-type]
+    assert encrypts(settings, parse_address(address)) is is_encrypted
+    assert url_of(settings, parse_address(address)).startswith("https://" if is_encrypted else "http://")
+
+
+def test_nothing_public_in_the_clear_without_a_proxy() -> None:
+    plain = TlsSettings(mode="off")
+    public = ListenSettings(address="192.0.2.1:1")
+    check_bind(Settings(tls=plain))
+    check_bind(Settings(tls=plain, listen=public, server=ServerSettings(trusted_proxies=["192.0.2.9"])))
+    with pytest.raises(InstarError, match="in the clear") as caught:
+        check_bind(Settings(tls=plain, listen=public))
+    assert caught.value.code == "forbidden"
+    assert "INSTAR_TLS_MODE=auto instar start --listen 192.0.2.1:1" in caught.value.hint
+
+
 def test_where_browsers_go() -> None:
+    assert base_url(Settings(listen=ListenSettings(address=":8787"))) == "https://127.0.0.1:8787"
     assert base_url(Settings()) == "http://127.0.0.1:8787"
     assert base_url(Settings(server=ServerSettings(public_url="https://hub.example/"))) == "https://hub.example"

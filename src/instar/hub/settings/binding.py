@@ -34,10 +34,18 @@ class Address(NamedTuple):
             return False
 
     @property
+    def is_any(self) -> bool:
+        """Whether it stands for every interface."""
+        return self.host in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
+
+    @property
     def url(self) -> str:
-        """Where a browser on this machine reaches it."""
-        is_any = self.host in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
-        return f"http://{'127.0.0.1' if is_any else self._bracketed}:{self.port}"
+        """Where a browser on this machine reaches it, unencrypted."""
+        return self.reached_by("http")
+
+    def reached_by(self, scheme: str) -> str:
+        """Return where a browser on this machine reaches it by this scheme."""
+        return f"{scheme}://{'127.0.0.1' if self.is_any else self._bracketed}:{self.port}"
 
 
 def parse_address(text: str) -> Address:
@@ -55,24 +63,46 @@ def parse_address(text: str) -> Address:
     return Address(host.strip("[]"), int(port))
 
 
+def encrypts(settings: Settings, address: Address) -> bool:
+    """Whether connections to this address are TLS: by default all that other machines can open."""
+    if settings.tls.mode != "auto":
+        return settings.tls.mode == "on"
+    return not address.is_loopback and not settings.server.trusted_proxies
+
+
+def url_of(settings: Settings, address: Address) -> str:
+    """Return where a browser on this machine reaches this address."""
+    return address.reached_by("https" if encrypts(settings, address) else "http")
+
+
 def check_bind(settings: Settings) -> None:
-    """Refuse to open a hub that asks for no credentials to other machines.
+    """Refuse to open a hub to other machines that asks for no credentials, or that would send them in the clear.
 
     Raises:
         InstarError: `forbidden`, with the safe command; `bad_request` for an address that is none.
     """
     addresses = [parse_address(text) for text in (settings.listen.address, *settings.listen.compat)]
     public = [address for address in addresses if not address.is_loopback]
-    if public and settings.auth.mode == "none":
-        host, port = public[0]
+    if not public:
+        return
+    host, port = public[0]
+    place = f"{host or 'every interface'} port {port}"
+    if settings.auth.mode == "none":
         raise InstarError(
             "forbidden",
-            f"`auth.mode: none` would let anybody in at {host or 'every interface'} port {port}",
+            f"`auth.mode: none` would let anybody in at {place}",
             hint=f"Run `INSTAR_AUTH_MODE=bearer instar start --listen {settings.listen.address}`, "
             f"or stay on `--listen 127.0.0.1:{port}`.",
+        )
+    if settings.tls.mode == "off" and not settings.server.trusted_proxies:
+        raise InstarError(
+            "forbidden",
+            f"`tls.mode: off` would send every credential in the clear at {place}",
+            hint=f"Run `INSTAR_TLS_MODE=auto instar start --listen {settings.listen.address}`, or name the proxy "
+            "that encrypts in `server.trusted_proxies`.",
         )
 
 
 def base_url(settings: Settings) -> str:
     """Return where browsers reach the hub, without a trailing slash."""
-    return settings.server.public_url.rstrip("/") or parse_address(settings.listen.address).url
+    return settings.server.public_url.rstrip("/") or url_of(settings, parse_address(settings.listen.address))
