@@ -91,9 +91,6 @@ class Hub:
             raise InstarError("not_found", f"no answer to {operation.name}")
         return answer
 
-    async def exchange(self, code: str) -> Any:
-        return self.answers["auth.exchange"], "session-token"
-
     async def open_feed(self, caller: Any, sink: Any, renderer: Any, **options: Any) -> Any:
         if self.refusal is not None:
             raise self.refusal

@@ -52,6 +52,14 @@ class Front:
         return answer, b"".join([chunk async for chunk in answer.chunks])
 
 
+class Issued(Session, frozen=True):
+    """A session with its token beside it, as the hub answers a sign-in."""
+
+    @property
+    def token(self) -> str:
+        return "session-token"
+
+
 @pytest.fixture
 async def front() -> AsyncIterator[Front]:
     tasks = TaskScope(lambda name, error: None)
@@ -199,11 +207,16 @@ async def test_metrics_need_a_scope(front: Front) -> None:
 
 
 async def test_a_session_lives_in_a_cookie(front: Front) -> None:
-    front.hub.answers["auth.exchange"] = Session(Principal("operator", PrincipalKind.OPERATOR), MADE)
-    answer = await front.ask("POST", "/v1/auth/exchange", b'{"code":"c1"}', headers={"cookie": "instar_session=wrong"})
-    assert answer.status == 200
-    assert b"session-token" not in answer.body
-    assert dict(answer.headers)["set-cookie"].startswith("instar_session=session-token; Path=/")
+    session = Issued(Principal("operator", PrincipalKind.OPERATOR), MADE)
+    front.hub.answers |= {"auth.exchange": session, "auth.password": session}
+    for path, body in (
+        ("/v1/auth/exchange", b'{"code":"c1"}'),
+        ("/v1/auth/password", b'{"login":"ada","password":"p"}'),
+    ):
+        answer = await front.ask("POST", path, body, headers={"cookie": "instar_session=wrong"})
+        assert answer.status == 200
+        assert b"session-token" not in answer.body
+        assert dict(answer.headers)["set-cookie"].startswith("instar_session=session-token; Path=/")
     front.hub.answers["auth.logout"] = Nothing()
     ended = await front.ask("POST", "/v1/auth/logout")
     assert "Max-Age=0" in dict(ended.headers)["set-cookie"]

@@ -1,11 +1,14 @@
 """Who a message is from."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from instar.base.errors import InstarError
+from instar.hub.identity.principals import Caller
+from instar.wire.identity import Principal, PrincipalKind
 from instar.wire.messages import Actor
 from instar.wire.names import Network
 
@@ -142,3 +145,17 @@ def test_the_origin_of_a_relayed_message_is_its_senders(world: Callable[..., Any
         with pytest.raises(InstarError) as caught:
             settle(w, pair, actor, "net_a")
         assert caught.value.code == "conflict"
+
+
+def test_a_person_speaks_as_themselves_under_their_own_name(world: Callable[..., Any]) -> None:
+    w = world()
+    person = Principal("usr_1", PrincipalKind.PERSON, "Ada")
+    ada = Caller(replace(w.key("write", kind="session").grant, principal=person))
+    for said in (None, Actor(), Actor("human"), Actor("human", "usr_1"), Actor("human", "usr_1", "Operator")):
+        sender = settle(w, ada, said)
+        assert (sender.type, sender.id, sender.name, sender.network_id) == ("human", "usr_1", "Ada", "local")
+    for other in (human("usr_2"), human("operator"), agent("beta"), agent("usr_1"), Actor("human", "usr_1", "", "net")):
+        with pytest.raises(InstarError):
+            settle(w, ada, other)
+    with pytest.raises(InstarError):
+        settle(w, w.key("write"), Actor("human", "usr_1"))

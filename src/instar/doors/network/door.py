@@ -11,10 +11,11 @@ from instar.hub.operations.hub import Caller, Credential, Hub
 from instar.wire.agents import REGISTER, AgentRegistration
 from instar.wire.http import Request, Response, StreamResponse, Upgrade
 from instar.wire.hub import HEALTH, NETWORK, READY, Network
-from instar.wire.identity import EXCHANGE, LOGOUT, WHOAMI, Whoami
+from instar.wire.identity import EXCHANGE, LOGOUT, WHOAMI, Session, Whoami
 from instar.wire.messages import BLOB, PageQuery
 from instar.wire.native.frames import SUBPROTOCOL
 from instar.wire.operation import Nothing
+from instar.wire.people import PASSWORD
 from instar.wire.rooms import EXPORT, LIST, RoomPage
 
 from . import guides, specials
@@ -29,7 +30,7 @@ ATTACH_PATH: Final = "/v1/attach"
 STREAM_PATH: Final = "/v1/events/stream"
 """Both are sockets and streams, not operations."""
 
-NEEDS_NO_CREDENTIAL: Final = frozenset({HEALTH.name, READY.name, EXCHANGE.name})
+NEEDS_NO_CREDENTIAL: Final = frozenset({HEALTH.name, READY.name, EXCHANGE.name, PASSWORD.name})
 """A credential that comes with these is not even looked at, so a stale cookie cannot keep anybody from signing in."""
 
 GUIDES: Final = {
@@ -70,7 +71,8 @@ class NetworkDoor:
         }
         self._specials: dict[str, Callable[[Request, Endpoint, Any, Caller], Awaitable[Answer]]] = {
             REGISTER.name: self._registered,
-            EXCHANGE.name: self._exchanged,
+            EXCHANGE.name: self._signed_in,
+            PASSWORD.name: self._signed_in,
             LOGOUT.name: self._logged_out,
             BLOB.name: self._blob,
             EXPORT.name: self._export,
@@ -149,9 +151,10 @@ class NetworkDoor:
         is_new = done.created or bool(done.agent_token)
         return json_reply(done, 201 if is_new else 200, route=endpoint.path)
 
-    async def _exchanged(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401, ARG002
-        session, token = await self._hub.exchange(params.code)
-        cookie = credentials.session_cookie(token, request)
+    async def _signed_in(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401
+        issued = await self._invoke(request, endpoint, params, caller)
+        cookie = credentials.session_cookie(issued.token, request)
+        session = Session(issued.principal, issued.expires_at)
         return json_reply(session, endpoint.status, headers=(cookie,), route=endpoint.path)
 
     async def _logged_out(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401

@@ -11,11 +11,12 @@ from instar.wire.identity import Key, Principal, PrincipalKind, Scope
 from .principals import Grant, GrantKind
 from .tokens import Token
 
-_COLUMNS = (
+COLUMNS = (
     "g.id, g.principal, p.kind, p.name, g.parent, g.name, g.kind, g.scopes, g.agents, g.rooms, g.token_hash, "
     "g.prefix, g.created_at, g.expires_at, g.revoked_at, g.last_used_at"
 )
-_SELECT = f"SELECT {_COLUMNS} FROM grants g JOIN principals p ON p.org = g.org AND p.id = g.principal WHERE g.org = ?1"  # noqa: S608
+"""Columns of a grant `g` and its principal `p`, in the order that `from_row` reads."""
+_SELECT = f"SELECT {COLUMNS} FROM grants g JOIN principals p ON p.org = g.org AND p.id = g.principal WHERE g.org = ?1"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,13 @@ async def insert(tx: Transaction, grant: Grant, name: str, token: Token, at: Mic
 async def find(reader: Reader, grant_id: str) -> StoredGrant | None:
     """Return the grant with this id, whatever has become of it."""
     row = await reader.row(f"{_SELECT} AND g.id = ?2", HOME, grant_id)
-    return _stored(row) if row else None
+    return from_row(row) if row else None
 
 
 async def everyone(reader: Reader) -> list[StoredGrant]:
     """Return all grants, newest first."""
     rows = await reader.rows(f"{_SELECT} ORDER BY g.created_at DESC, g.id", HOME)
-    return [_stored(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 async def live(reader: Reader, at: Micros) -> list[StoredGrant]:
@@ -65,13 +66,13 @@ async def live(reader: Reader, at: Micros) -> list[StoredGrant]:
     rows = await reader.rows(
         f"{_SELECT} AND g.revoked_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > ?2)", HOME, at
     )
-    return [_stored(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 async def children(reader: Reader, grant_id: str) -> list[StoredGrant]:
     """Return the unrevoked grants that were narrowed from this one."""
     rows = await reader.rows(f"{_SELECT} AND g.parent = ?2 AND g.revoked_at IS NULL", HOME, grant_id)
-    return [_stored(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 async def of_agent(reader: Reader, agent_id: str) -> list[StoredGrant]:
@@ -79,7 +80,7 @@ async def of_agent(reader: Reader, agent_id: str) -> list[StoredGrant]:
     rows = await reader.rows(
         f"{_SELECT} AND g.principal = ?2 AND g.kind = 'agent' AND g.revoked_at IS NULL", HOME, agent_id
     )
-    return [_stored(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 async def mark_revoked(tx: Transaction, grant_id: str, at: Micros) -> bool:
@@ -138,7 +139,8 @@ def _set(text: str | None) -> frozenset[str] | None:
     return None if text is None else msgspec.json.decode(text, type=frozenset[str])
 
 
-def _stored(row: Row) -> StoredGrant:
+def from_row(row: Row) -> StoredGrant:
+    """Return the grant of a row with `COLUMNS`."""
     grant_id, principal, principal_kind, principal_name, parent, name, kind, scopes, agents, rooms, *rest = row
     token_hash, prefix, created_at, expires_at, revoked_at, last_used_at = rest
     kind_of_grant: GrantKind = kind

@@ -2,38 +2,31 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from instar.base.clock import Micros, now
 from instar.base.errors import InstarError
 from instar.hub.act import Bindings
 from instar.store.seam import Store, Transaction
-from instar.wire.events import Event
 from instar.wire.names import Network
 
 from . import grant_table, local_grant, minting, sign_in
+from .appliers import Appliers
 from .attenuation import Wanted
 from .authentication import Authenticator, Credential
 from .authority import Authority
 from .handlers import Handlers
 from .keyring import Keyring
 from .lockout import Lockout
+from .people.passwords import Passwords
+from .people.people import People
 from .policy import AuthPolicy
 from .principals import Caller, Grant
 from .roots import LOCAL_GRANT_ID, local_root
 from .speakers import Speakers
 from .tokens import new_token, stored_token
 
-WITHOUT_CREDENTIAL = frozenset({"hub.health", "hub.ready", "auth.exchange"})
-"""Operations that a request without (for `auth.exchange`: with whatever) credential may do, as `visitor`."""
-
-
-class Appliers(Protocol):
-    """The part of the pump that projections need."""
-
-    def apply_with(self, kind: str, applier: Callable[[Event], None]) -> None:
-        """Call `applier` for each committed event of this type."""
-        ...
+WITHOUT_CREDENTIAL = frozenset({"hub.health", "hub.ready", "auth.exchange", "auth.password"})
+"""Operations that a request without (to sign in: with whatever) credential may do, as `visitor`."""
 
 
 class Identity:
@@ -46,6 +39,7 @@ class Identity:
         network: This network.
         base_url: Where a browser reaches this hub, without a trailing slash.
         lockout: Who guessed too often; another one in tests.
+        passwords: What hashes the passwords of people; of another cost in tests.
         clock: Wall-clock time, for tests.
     """
 
@@ -58,6 +52,7 @@ class Identity:
         *,
         base_url: Callable[[], str] = lambda: "http://127.0.0.1:8787",
         lockout: Lockout | None = None,
+        passwords: Passwords | None = None,
         clock: Callable[[], Micros] = now,
     ) -> None:
         self._store = store
@@ -66,19 +61,22 @@ class Identity:
         self.policy = policy
         self.speakers = Speakers()
         self.authority = Authority(policy, self.speakers, network)
-        self._authenticator = Authenticator(self._keyring, policy, lockout or Lockout(), clock)
+        lockout = lockout or Lockout()
+        self._people = People(store, pump, passwords or Passwords(), lockout)
+        self._authenticator = Authenticator(self._keyring, policy, lockout, clock)
         self._handlers = Handlers(store, self.authority, self._keyring, self._authenticator.used, base_url)
         pump.apply_with("key.created", self._keyring.created)
         pump.apply_with("key.revoked", self._keyring.revoked)
 
     async def load(self) -> None:
-        """Take in the grants that hold. Call once, before the first `authenticate`."""
+        """Take in the grants that hold, and people. Call once, before the first `authenticate`."""
         at = self._clock()
         self._keyring.load(await self._store.read(lambda reader: grant_table.live(reader, at)))
+        await self._people.load()
 
     def bindings(self) -> Bindings:
-        """Return `keys.*` and `auth.*` with their handlers."""
-        return self._handlers.bindings()
+        """Return `keys.*`, `auth.*` and `people.*` with their handlers."""
+        return (*self._handlers.bindings(), *self._people.bindings())
 
     def authenticate(self, credential: Credential) -> Caller:
         """Return who presents this credential; see `Authenticator.authenticate`."""

@@ -6,10 +6,14 @@ _HINTS = {
     "run": "List runs with `GET /v1/runs`.",
     "key": "List keys with `instar keys list`.",
     "message": "Read the conversation for the ids of its messages.",
+    "person": "List people with `instar users list`.",
     "dm": "Name its `participant_ids` to open it.",
 }
 
+_SEVERAL_NAMES = frozenset({"person", "device"})
+"""Kinds that are found by more than one name: naming the one that is stored would tell that there is one."""
 
 def missing(kind: str, item_id: str) -> InstarError:
     """Return the `not_found` of an object that is not there, or that the caller may not know of."""
-    return InstarError("not_found", f"there is no {kind} {item_id!r}", hint=_HINTS.get(kind, ""))
+    what = f"such {kind}" if kind in _SEVERAL_NAMES else f"{kind} {item_id!r}"
+    return InstarError("not_found", f"there is no {what}", hint=_HINTS.get(kind, ""))

@@ -6,8 +6,10 @@ it, a person's to the principal. Who administers and may write speaks as anybody
 
 from functools import lru_cache
 
+import msgspec
+
 from instar.base.errors import InstarError
-from instar.wire.identity import Scope
+from instar.wire.identity import PrincipalKind, Scope
 from instar.wire.messages import Actor
 from instar.wire.names import Network, fqid, parse_member
 
@@ -15,6 +17,8 @@ from .principals import Caller, is_reserved
 from .rights import HUMAN, Rights
 
 AGENT = "agent"
+SCHEDULE = "schedule"
+"""The type of a sender that is a schedule: the hub itself speaks for it."""
 KNOWN_NAMES_MAX = 4_096
 
 
@@ -39,6 +43,8 @@ class Senders:
         """
         named = actor if actor is not None and actor.id else self._own(caller, actor)
         sender = _named(named, network)
+        if sender.type == SCHEDULE and sender.network_id == network.id:
+            raise InstarError("forbidden", "only the hub's own schedules speak as schedules", hint="Send as yourself.")
         if origin and origin != sender.network_id:
             raise InstarError("conflict", f"origin {origin} is not the network of sender {sender.fqid}")
         if sender.type == HUMAN and not self._rights.policy.human_ingress:
@@ -47,7 +53,8 @@ class Senders:
             return sender
         if sender.network_id == network.id:
             self._check_local(caller, sender)
-        elif not caller.has(Scope.PAIR):
+            return _under_own_name(caller, sender)
+        if not caller.has(Scope.PAIR):
             raise _refused(caller, "scope pair to speak for another network")
         return sender
 
@@ -98,6 +105,13 @@ class Senders:
         if owner is None and self._rights.policy.mode == "open":
             raise InstarError("unauthorized", f"agent `{sender.id}` is not registered", hint="Register it first.")
         raise _unnamed(sender.id)
+
+
+def _under_own_name(caller: Caller, sender: Actor) -> Actor:
+    """Return the sender; who signs in as a person is called what the hub calls that person, and nothing else."""
+    person = caller.principal
+    is_oneself = person.kind is PrincipalKind.PERSON and sender.id == person.id
+    return msgspec.structs.replace(sender, name=person.name) if is_oneself else sender
 
 
 def _unnamed(sender_id: str) -> InstarError:

@@ -13,7 +13,6 @@ from instar.hub.delivery.feed import Feed, Sink
 from instar.hub.identity.authentication import Credential
 from instar.hub.identity.identity import Identity
 from instar.hub.identity.principals import Caller
-from instar.wire.identity import EXCHANGE, ExchangeCode, Session
 from instar.wire.names import Network
 from instar.wire.operation import ObjectKind, Operation, Verb
 
@@ -54,15 +53,6 @@ class Hub:
     def visitor(self) -> Caller:
         """Return the caller of operations that need no credential: health and sign-in."""
         return self._identity.visitor()
-
-    async def exchange(self, code: str) -> tuple[Session, str]:
-        """Exchange a sign-in code for a session and its token, which belongs into a cookie and nowhere else.
-
-        Raises:
-            InstarError: `unauthorized` for a wrong, used or expired code.
-        """
-        issued = await self.invoke(self.visitor(), EXCHANGE, ExchangeCode(code))
-        return Session(issued.principal, issued.expires_at), issued.token
 
     async def invoke(
         self,
