@@ -27,6 +27,15 @@ export interface Actor {
   "fqid"?: string;
 }
 
+/** A new person, with rights within the creator's own grant. */
+export interface AddPerson {
+  "login": string;
+  "password": string;
+  "scopes": Scope[];
+  "name"?: string;
+  "rooms"?: string[] | null;
+}
+
 /** Payload of every `agent.*` event. */
 export interface AgentEvent {
   "agent_id": string;
@@ -155,6 +164,22 @@ export interface ArtifactQuery {
   "room_id"?: string;
   "thread_id"?: string;
   "dm_id"?: string;
+  "session_id"?: string;
+}
+
+/** Wait for the run that a message caused (or for one by id) to end; name one of both. */
+export interface AwaitRun {
+  "run_id"?: string;
+  "message_id"?: string;
+  "agent_id"?: string;
+  "wait"?: number;
+}
+
+/** The run as it stands, ended or not; none when the message woke nobody yet. */
+export interface AwaitedRun {
+  "run"?: Run | null;
+  "text"?: string;
+  "ended"?: boolean;
 }
 
 /** Where to write a backup: a file name inside the backup folder; empty means a dated name. */
@@ -372,12 +397,18 @@ export interface EventView {
   "reaction"?: Record<string, unknown> | null;
   "thread"?: Record<string, unknown> | null;
   "dm"?: Record<string, unknown> | null;
+  "session"?: Record<string, unknown> | null;
   "agent"?: Record<string, unknown> | null;
   "loop"?: Record<string, unknown> | null;
   "run"?: Record<string, unknown> | null;
   "key"?: Record<string, unknown> | null;
   "hub"?: Record<string, unknown> | null;
   "audit"?: Record<string, unknown> | null;
+  "person"?: Record<string, unknown> | null;
+  "pairing"?: Record<string, unknown> | null;
+  "device"?: Record<string, unknown> | null;
+  "schedule"?: Record<string, unknown> | null;
+  "slot"?: Record<string, unknown> | null;
   "replay_gap"?: Record<string, unknown> | null;
 }
 
@@ -405,6 +436,7 @@ export interface ExportRoom {
   "room_id"?: string;
   "thread_id"?: string;
   "dm_id"?: string;
+  "session_id"?: string;
 }
 
 /** The feed cannot go on at the cursor that was asked for (`wire.events.ReplayGap`); it goes on at the newest. */
@@ -589,6 +621,13 @@ export interface OpenDm {
   "as"?: string;
 }
 
+/** Open a session, or take part in one that is; the agent is a member from the start. */
+export interface OpenSession {
+  "agent_id": string;
+  "name"?: string;
+  "label"?: string;
+}
+
 /** Where a message was first stored. */
 export interface Origin {
   "network_id": string;
@@ -636,6 +675,34 @@ export interface Part {
 /** What a part holds. */
 export type PartKind = "audio" | "data" | "file" | "image" | "text" | "url";
 
+/** Sign a browser in with a name and a password. */
+export interface PasswordSignIn {
+  "login": string;
+  "password": string;
+}
+
+/** A person with a password. The password is never shown, nor its hash. */
+export interface Person {
+  "id": string;
+  "login": string;
+  "name": string;
+  "scopes": Scope[];
+  "created_at": string;
+  "rooms"?: string[] | null;
+  "disabled_at"?: string;
+  "last_used_at"?: string;
+}
+
+/** People by login; disabled ones included. */
+export interface PersonList {
+  "people": Person[];
+}
+
+/** One person by login or id. */
+export interface PersonRef {
+  "person_id": string;
+}
+
 /** Are you there? */
 export interface Ping {
   "t": "ping";
@@ -670,7 +737,7 @@ export interface Principal {
 }
 
 /** Who a principal is. */
-export type PrincipalKind = "agent" | "anonymous" | "operator" | "service";
+export type PrincipalKind = "agent" | "anonymous" | "device" | "operator" | "person" | "service";
 
 /** Versions of the dialects that this hub speaks. */
 export interface Protocols {
@@ -707,6 +774,7 @@ export interface ReadEvents {
   "room_id"?: string;
   "thread_id"?: string;
   "dm_id"?: string;
+  "session_id"?: string;
 }
 
 /** Lease the next items, waiting for the first up to `wait` seconds.
@@ -874,7 +942,7 @@ export interface RunSignal {
 export type RunState = "admitted" | "cancelled" | "done" | "failed" | "leased" | "streaming" | "waiting";
 
 /** What a grant allows. A grant can only be narrowed when it is passed on. */
-export type Scope = "admin" | "attach" | "keys" | "observe" | "operate" | "pair" | "write";
+export type Scope = "admin" | "approve" | "attach" | "devices" | "keys" | "node" | "observe" | "operate" | "pair" | "write";
 
 /** A message that matches, and an excerpt with the matches between U+0001 and U+0002. */
 export interface SearchHit {
@@ -888,6 +956,7 @@ export interface SearchQuery {
   "room_id"?: string;
   "thread_id"?: string;
   "dm_id"?: string;
+  "session_id"?: string;
   "from"?: string;
   "limit"?: number;
   "before"?: number;
@@ -917,10 +986,38 @@ export interface SendMessage {
   "cause"?: string;
 }
 
-/** A console session; its token travels in an HttpOnly cookie, not in this body. */
-export interface Session {
-  "principal": Principal;
-  "expires_at": string;
+/** Sessions, newest first. */
+export interface SessionList {
+  "sessions": instar.wire.sessions.Session[];
+  "total": number;
+}
+
+/** A page of a session's messages, of its present generation. */
+export interface SessionMessages {
+  "limit"?: string;
+  "before"?: string;
+  "after"?: string;
+  "session_id"?: string;
+}
+
+/** Sessions by last message, newest first. */
+export interface SessionQuery {
+  "agent_id"?: string;
+  "search"?: string;
+  "active_s"?: number | null;
+  "limit"?: number;
+}
+
+/** One session by its id (`agent:AGENT:NAME`). */
+export interface SessionRef {
+  "session_id": string;
+}
+
+/** Give a person another password; every session of theirs ends. One's own needs the current one. */
+export interface SetPassword {
+  "person_id": string;
+  "password": string;
+  "current"?: string;
 }
 
 /** What the agent says of itself; a signal tells the others, and it ends with the last attachment. */
@@ -968,10 +1065,11 @@ export interface Target {
   "parent_message_id"?: string;
   "dm_id"?: string;
   "participant_ids"?: string[];
+  "session_id"?: string;
 }
 
 /** Where a message goes. */
-export type TargetKind = "dm" | "room" | "thread";
+export type TargetKind = "dm" | "room" | "session" | "thread";
 
 /** More of the answer's text. */
 export interface TextDelta {
@@ -1052,6 +1150,12 @@ export interface UpdateRoom {
   "write_policy"?: WritePolicy | null;
 }
 
+/** Call a session something else. */
+export interface UpdateSession {
+  "session_id": string;
+  "label": string;
+}
+
 /** A file; its bytes are the request body. */
 export interface Upload {
   "filename"?: string;
@@ -1116,6 +1220,27 @@ export interface Whoami {
 /** Who may send into a room. */
 export type WritePolicy = "members" | "operators" | "registered_agents";
 
+/** A console session; its token travels in an HttpOnly cookie, not in this body. */
+export interface instar.wire.identity.Session {
+  "principal": Principal;
+  "expires_at": string;
+}
+
+/** One conversation with an agent. */
+export interface instar.wire.sessions.Session {
+  "key": string;
+  "id": string;
+  "agent_id": string;
+  "name": string;
+  "label": string;
+  "created_at": string;
+  "updated_at": string;
+  "messages": number;
+  "members": string[];
+  "generation"?: number;
+  "created"?: boolean;
+}
+
 /** Operation name to its parameters and result. */
 export interface Operations {
   "hub.network": { params: Nothing; result: Network };
@@ -1133,6 +1258,13 @@ export interface Operations {
   "auth.exchange": { params: ExchangeCode; result: Session };
   "auth.logout": { params: Nothing; result: Nothing };
   "auth.console_link": { params: Nothing; result: ConsoleLink };
+  "people.add": { params: AddPerson; result: Person };
+  "people.list": { params: Nothing; result: PersonList };
+  "people.set_password": { params: SetPassword; result: Person };
+  "people.disable": { params: PersonRef; result: Person };
+  "people.enable": { params: PersonRef; result: Person };
+  "people.remove": { params: PersonRef; result: Person };
+  "auth.password": { params: PasswordSignIn; result: Session };
   "rooms.list": { params: PageQuery; result: RoomPage };
   "rooms.create": { params: CreateRoom; result: Room };
   "rooms.get": { params: RoomRef; result: Room };
@@ -1150,6 +1282,13 @@ export interface Operations {
   "rooms.mark_read": { params: MarkRead; result: ReadMarker };
   "rooms.export": { params: ExportRoom; result: ExportEnd };
   "hub.apply": { params: Apply; result: Applied };
+  "sessions.open": { params: OpenSession; result: Session };
+  "sessions.list": { params: SessionQuery; result: SessionList };
+  "sessions.get": { params: SessionRef; result: Session };
+  "sessions.update": { params: UpdateSession; result: Session };
+  "sessions.reset": { params: SessionRef; result: Session };
+  "sessions.remove": { params: SessionRef; result: Session };
+  "sessions.messages": { params: SessionMessages; result: MessagePage };
   "messages.send": { params: SendMessage; result: MessageAccepted };
   "messages.send_batch": { params: SendBatch; result: BatchAccepted };
   "messages.get": { params: MessageRef; result: Message };
@@ -1179,4 +1318,5 @@ export interface Operations {
   "runs.list": { params: RunQuery; result: RunList };
   "runs.get": { params: RunRef; result: Run };
   "runs.cancel": { params: CancelRun; result: Run };
+  "runs.await": { params: AwaitRun; result: AwaitedRun };
 }
