@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from instar.base.errors import InstarError
 from instar.hub.operations.hub import Caller, Hub
 from instar.wire.gateway.method import Generation, Method
 
@@ -66,6 +67,19 @@ class Call:
     peer: Peer | None
     """The socket; None over `POST /api/rpc`."""
     gateway: Gateway
+
+
+class TurnFailedError(InstarError):
+    """A turn that ended badly: the answer says `ok: false`, the error, and beside it the state of the turn.
+
+    Args:
+        message: What went wrong.
+        payload: The state, as the dialect shows it.
+    """
+
+    def __init__(self, message: str, payload: dict[str, Any]) -> None:
+        super().__init__("service_unavailable", message)
+        self.payload = payload
 
 
 Payload = msgspec.Struct | msgspec.Raw | dict[str, Any] | list[Any] | None

@@ -4,6 +4,8 @@ import time
 
 from instar.hub.operations.hub import Hub
 
+from .health import HealthCache
+
 
 class Gateway:
     """The state of the door itself, none of which is the hub's.
@@ -12,10 +14,11 @@ class Gateway:
         hub: What the door translates to.
     """
 
-    __slots__ = ("hub", "started_at")
+    __slots__ = ("health", "hub", "started_at")
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
+        self.health = HealthCache()
         self.started_at = time.monotonic()
 
     @property
