@@ -49,3 +49,12 @@ def theirs(scopes: frozenset[Scope]) -> list[str]:
     """Return the dialect's scopes that these rights amount to; admin implies observe."""
     reach = scopes | {Scope.OBSERVE} if Scope.ADMIN in scopes else scopes
     return [word for word, needed in SCOPES.items() if needed and needed <= reach]
+
+
+_WORDS = {Scope.DEVICES: PAIRING, Scope.APPROVE: APPROVALS, Scope.WRITE: WRITE, Scope.OBSERVE: READ}
+
+
+def word_of(missing: str) -> str:
+    """Return the dialect's scope for what `hub.invoke` says is missing (`scope devices`); what it has no word for
+    only an admin holds."""
+    return next((word for scope, word in _WORDS.items() if missing.startswith(f"scope {scope}")), ADMIN)
