@@ -191,6 +191,8 @@ GATEWAY_UNAUTHENTICATED_PER_PEER_MAX = 32
 """Sockets of one address that have yet to pass `connect`; more are answered 503."""
 GATEWAY_PENDING_MAX = 256
 """Requests under way on one gateway socket; more are refused."""
+GATEWAY_EARLY_FRAMES_MAX = 16
+"""Frames that a client may send before its `connect` is answered; more end it."""
 GATEWAY_WRITES_PER_MIN = 30
 """Calls of one control-plane method by one device and address per minute."""
 GATEWAY_CLOSE_REASON_MAX_BYTES = 120
