@@ -47,10 +47,10 @@ class Reader:
     def deliver(self, delivery: Delivery) -> None:
         self.seqs += [each.seq for each in delivery.events]
         assert delivery.last_seq == self.seqs[-1]
-        self.writes.append(delivery.to_bytes(self.renderer))
+        self.writes.append(delivery.rendered(self.renderer))
 
     def signal(self, signal: SignalOut) -> None:
-        self.heard.append(signal.to_bytes(self.renderer))
+        self.heard.append(signal.rendered(self.renderer))
 
 
 @given(

@@ -3,25 +3,30 @@ and each subscriber gets one write. Subscribers are indexed by room, so nobody i
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from instar.wire.events import Event, RoomKey
 from instar.wire.runs import Signal
 
+R = TypeVar("R")
 
-class Renderer(Protocol):
-    """How a dialect writes events. One instance per dialect: it is a cache key."""
 
-    def render(self, event: Event) -> bytes:
+class Renderer(Protocol[R]):
+    """How a dialect writes events: as bytes, or as frames that each connection numbers for itself.
+
+    One instance per dialect: it is a cache key.
+    """
+
+    def render(self, event: Event) -> R:
         """Return one event in this dialect."""
         ...
 
-    def join(self, rendered: Sequence[bytes]) -> bytes:
-        """Return the bytes to write for several rendered events."""
+    def join(self, rendered: Sequence[R]) -> R:
+        """Return what to write for several rendered events."""
         ...
 
-    def signal(self, signal: Signal) -> bytes:
-        """Return the bytes to write for a signal."""
+    def signal(self, signal: Signal) -> R:
+        """Return what to write for a signal."""
         ...
 
 
@@ -44,9 +49,9 @@ class _Batch:
 
     def __init__(self, events: Sequence[Event]) -> None:
         self.events = events
-        self.rendered: dict[Renderer, list[bytes]] = {}
+        self.rendered: dict[Renderer[Any], list[Any]] = {}
 
-    def frames(self, renderer: Renderer) -> list[bytes]:
+    def frames(self, renderer: Renderer[R]) -> list[R]:
         frames = self.rendered.get(renderer)
         if frames is None:
             frames = self.rendered[renderer] = [renderer.render(event) for event in self.events]
@@ -61,7 +66,7 @@ class Delivery:
     def __init__(self, batch: _Batch, indices: Sequence[int] | None) -> None:
         self._batch = batch
         self._indices = indices
-        self._joined: dict[Renderer, bytes] = {}
+        self._joined: dict[Renderer[Any], Any] = {}
         self.last_seq = batch.events[-1 if indices is None else indices[-1]].seq
         self.size = len(batch.events if indices is None else indices)
         """How many events."""
@@ -73,7 +78,7 @@ class Delivery:
             return self._batch.events
         return [self._batch.events[index] for index in self._indices]
 
-    def to_bytes(self, renderer: Renderer) -> bytes:
+    def rendered(self, renderer: Renderer[R]) -> R:
         """Return the events as this dialect writes them, in one piece."""
         joined = self._joined.get(renderer)
         if joined is None:
@@ -91,9 +96,9 @@ class SignalOut:
 
     def __init__(self, signal: Signal) -> None:
         self.signal = signal
-        self._rendered: dict[Renderer, bytes] = {}
+        self._rendered: dict[Renderer[Any], Any] = {}
 
-    def to_bytes(self, renderer: Renderer) -> bytes:
+    def rendered(self, renderer: Renderer[R]) -> R:
         """Return the signal as this dialect writes it."""
         rendered = self._rendered.get(renderer)
         if rendered is None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from instar.base.errors import InstarError
 from instar.bus.fanout import Delivery, Renderer, SignalOut
@@ -13,12 +13,14 @@ from instar.wire.limits import LAG_MAX_S, LAG_POLL_S, SEND_BUFFER_MAX_BYTES
 
 from .course import Held, LogPage, Pace, Phase, Step, join
 
+R_contra = TypeVar("R_contra", contravariant=True)
 
-class Sink(Protocol):
+
+class Sink(Protocol[R_contra]):
     """Where a feed writes: a carrier's socket or stream. Its methods must not block, raise, or call the feed back."""
 
-    def write(self, frames: bytes) -> None:
-        """Send bytes made by the feed's renderer."""
+    def write(self, frames: R_contra) -> None:
+        """Send what the feed's renderer made."""
         ...
 
     def buffered_bytes(self) -> int:
@@ -53,8 +55,8 @@ class Feed:
     def __init__(
         self,
         caller: Caller,
-        sink: Sink,
-        renderer: Renderer,
+        sink: Sink[Any],
+        renderer: Renderer[Any],
         *,
         agent_id: str,
         start_seq: int,
@@ -99,7 +101,7 @@ class Feed:
         """Write a delivery, or hold it while the log is read. The hot path: one write."""
         if self._is_live:
             self.sent_seq = delivery.last_seq
-            self._write(delivery.to_bytes(self._renderer))
+            self._write(delivery.rendered(self._renderer))
             if self._buffered_bytes() > SEND_BUFFER_MAX_BYTES:
                 self._fall_behind(Phase.LAGGING)
         elif self._held is not None:
@@ -108,7 +110,7 @@ class Feed:
     def signal(self, signal: SignalOut) -> None:
         """Write a signal; a feed that is behind drops it, as something stored replaces it."""
         if self._is_live:
-            self._write(signal.to_bytes(self._renderer))
+            self._write(signal.rendered(self._renderer))
 
     def writable(self) -> None:
         """Take note that the carrier has drained."""
@@ -184,7 +186,7 @@ class Feed:
             self._write(self._renderer.join([self._renderer.render(event) for event in joined.events]))
             self._on_sent(self, joined.events)
         for delivery in joined.deliveries:
-            self._write(delivery.to_bytes(self._renderer))
+            self._write(delivery.rendered(self._renderer))
             self._on_sent(self, delivery.events)
         if not joined.goes_live:
             return False

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from instar.base.tasks import TaskScope
-from instar.bus.fanout import Renderer
+from instar.bus.fanout import R, Renderer
 from instar.hub.agents.agents import Agents
 from instar.hub.delivery.delivery import Delivery
 from instar.hub.delivery.feed import Feed, Sink
@@ -74,8 +74,8 @@ class Hub:
     async def open_feed(
         self,
         caller: Caller,
-        sink: Sink,
-        renderer: Renderer,
+        sink: Sink[R],
+        renderer: Renderer[R],
         *,
         cursor: str = "",
         agent_id: str = "",
