@@ -135,11 +135,14 @@ FORWARDED = {
 
 def test_forwarded_headers_count_from_a_trusted_proxy_only() -> None:
     trusting = guard(trusted_proxies=["10.0.0.0/8", "::1"])
-    assert admit(trusting, FORWARDED, "10.0.0.1") == ("203.0.113.7", False, "https", "hub.example.org")
-    assert admit(trusting, FORWARDED, "11.0.0.1") == ("11.0.0.1", False, "http", "localhost")
-    assert admit(guard(), FORWARDED, "10.0.0.1") == ("10.0.0.1", False, "http", "localhost")
+    seen = admit(trusting, FORWARDED, "10.0.0.1")
+    assert seen == ("203.0.113.7", False, "https", "hub.example.org", False, True)
+    assert admit(trusting, FORWARDED, "::ffff:10.0.0.1") == seen
+    for peer in ("11.0.0.1", "127.0.0.1", "not an address", ""):
+        assert admit(trusting, FORWARDED, peer) == (peer, False, "http", "localhost", True, False)
+    assert admit(guard(), FORWARDED, "10.0.0.1") == ("10.0.0.1", False, "http", "localhost", True, False)
     assert admit(trusting, FORWARDED | {"x-forwarded-proto": "gopher"}, "::1").scheme == "http"
-    assert admit(trusting, FORWARDED, "not an address").peer == "not an address"
+    assert not admit(trusting, {"host": "localhost"}, "10.0.0.1").is_proxied
     with pytest.raises(InstarError):
         admit(trusting, FORWARDED | {"x-forwarded-host": "evil.example"}, "10.0.0.1")
 

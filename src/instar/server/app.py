@@ -155,6 +155,7 @@ class App:
         announcement = await self._announcement(parts, is_first, certificate.fingerprint if certificate else "")
 
         async def stopping() -> None:
+            identity_header=self._settings.auth.proxy_header,
             parts.card.is_draining = True
             await parts.delivery.close()
 

@@ -5,32 +5,20 @@ which proxy, and under which request id. Loopback is not exempt: a browser on th
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
 from instar.base.errors import InstarError
 from instar.hub.settings.binding import Address
 from instar.wire.limits import REQUEST_ID_MAX_CHARS
 
+from . import proxies
+from .proxies import FORWARDING, Proxies
+
 _REQUEST_ID = re.compile(rf"[A-Za-z0-9._:-]{{1,{REQUEST_ID_MAX_CHARS}}}")
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::([0-9]{1,5}))?")
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _WILDCARDS = frozenset({"", "0.0.0.0", "[::]", "[::0]"})  # noqa: S104 - recognised, not bound
-_FORWARDING = frozenset(
-    {
-        "forwarded",
-        "via",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-port",
-        "x-forwarded-proto",
-        "x-forwarded-server",
-        "x-real-ip",
-        "cf-connecting-ip",
-        "true-client-ip",
-    }
-)
-_SINGLE = ("host", "origin", "content-length", "authorization", "x-request-id")
+_SINGLE = ("host", "origin", "content-length", "authorization", "x-request-id", *proxies.SINGLE)
 _KNOWN_HOSTS_MAX = 1_024
 
 SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
@@ -68,6 +56,10 @@ class Admission(NamedTuple):
     is_local: bool
     scheme: str
     host: str
+    is_forwarded: bool = False
+    """It names a client, and the one who sent it is no trusted proxy."""
+    is_proxied: bool = False
+    """A trusted proxy sent it and says who the client is."""
 
 
 def request_id(headers: Mapping[str, str]) -> str:
@@ -86,6 +78,7 @@ class Guard:
         allowed_hosts: Further Host names, without port (`server.allowed_hosts`).
         allowed_origins: Further origins, `scheme://host[:port]` (`server.allowed_origins`).
         trusted_proxies: Addresses and networks whose forwarding headers count (`server.trusted_proxies`).
+        identity_header: In which such a proxy names a person (`auth.proxy_header`).
 
     Raises:
         InstarError: `bad_request` for an entry that is no host, origin or network.
@@ -98,13 +91,15 @@ class Guard:
         allowed_hosts: Iterable[str] = (),
         allowed_origins: Iterable[str] = (),
         trusted_proxies: Iterable[str] = (),
+        identity_header: str = "",
     ) -> None:
         own = {*_LOOPBACK_NAMES, *(bracketed(address.host) for address in listening)} - _WILDCARDS
         self._names = own | {_allowed_host(entry) for entry in allowed_hosts}
         self._ports = frozenset(address.port for address in listening)
         self._origins = {f"{scheme}://{name}{port}" for name in own for scheme, port in self._endings()}
         self._origins.update(_allowed_origin(entry) for entry in allowed_origins)
-        self._proxies = tuple(_network(entry) for entry in trusted_proxies)
+        self._proxies = Proxies(trusted_proxies)
+        self._single = (*_SINGLE, identity_header.lower()) if identity_header else _SINGLE
         self._known: dict[str, None] = {}
 
     def _endings(self) -> Iterable[tuple[str, str]]:
@@ -134,22 +129,24 @@ class Guard:
 
         Raises:
             InstarError: `origin_refused` for a foreign Host or Origin; `bad_request` for a missing Host or a repeated
-                header that must be single.
+                header that must be single; `proxy_attribution_required` when a trusted proxy names no client.
         """
         if len(headers) != len(pairs):
-            _refuse_repeated(pairs)
+            _refuse_repeated(pairs, self._single)
         peer = client[0] if client is not None else ""
         host = headers.get("host", "")
-        is_plain = _FORWARDING.isdisjoint(headers)
-        if not is_plain and self._proxies and self._is_proxy(peer):
-            peer, scheme, host = self._forwarded(headers, peer, scheme, host)
+        is_plain = FORWARDING.isdisjoint(headers)
+        is_proxied = not is_plain and self._proxies.has(peer)
+        if is_proxied:
+            peer, scheme, host = self._proxies.forwarded(headers, peer, scheme, host)
         landed = bracketed(server[0]) if server is not None else ""
         if host not in self._known:
             self._check_host(host, landed)
         origin = headers.get("origin")
         if origin is not None and origin not in self._origins:
             self._check_origin(origin, landed)
-        return Admission(peer, is_plain and is_loopback(peer), scheme, host)
+        is_local = is_plain and is_loopback(peer)
+        return Admission(peer, is_local, scheme, host, not is_plain and not is_proxied, is_proxied)
 
     def _check_host(self, host: str, landed: str) -> None:
         if not host:
@@ -172,24 +169,6 @@ class Guard:
             return
         raise InstarError("origin_refused", f"requests from the origin {origin[:100]!r} are not accepted")
 
-    def _is_proxy(self, address: str) -> bool:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._proxies)
-
-    def _forwarded(self, headers: Mapping[str, str], peer: str, scheme: str, host: str) -> tuple[str, str, str]:
-        """Take client, scheme and host from a trusted proxy: the last hop that is no proxy itself is the client."""
-        for hop in reversed(headers.get("x-forwarded-for", "").split(",")):
-            if not (address := hop.strip().strip("[]")):
-                break
-            peer = address
-            if not self._is_proxy(address):
-                break
-        claimed = headers.get("x-forwarded-proto", "").lower()
-        return peer, claimed if claimed in {"http", "https"} else scheme, headers.get("x-forwarded-host") or host
-
 
 def is_loopback(address: str) -> bool:
     """Whether a peer address is this machine's loopback, also in its IPv4-mapped form."""
@@ -202,9 +181,9 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
-def _refuse_repeated(pairs: Sequence[tuple[bytes, bytes]]) -> None:
+def _refuse_repeated(pairs: Sequence[tuple[bytes, bytes]], single: Iterable[str]) -> None:
     names = [name.decode("latin-1") for name, _ in pairs]
-    for name in _SINGLE:
+    for name in single:
         if names.count(name) > 1:
             raise InstarError("bad_request", f"the header {name} was sent more than once")
 
@@ -229,14 +208,3 @@ def _allowed_origin(entry: str) -> str:
             hint="Write `scheme://host[:port]`, for example `https://hub.example.org`.",
         )
     return f"{scheme}://{authority}"
-
-
-def _network(entry: str) -> IPv4Network | IPv6Network:
-    try:
-        return ip_network(entry, strict=False)
-    except ValueError:
-        raise InstarError(
-            "bad_request",
-            f"{entry!r} in server.trusted_proxies is no address or network",
-            hint="Write an address or a network, for example `10.0.0.0/8`.",
-        ) from None

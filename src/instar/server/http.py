@@ -133,6 +133,9 @@ class Carrier:
             is_local=admission.is_local,
             scheme=admission.scheme,
             host=admission.host,
+            connected_from=scope["client"][0] if scope["client"] is not None else "",
+            is_forwarded=admission.is_forwarded,
+            is_proxied=admission.is_proxied,
         )
 
     async def upgrade(self, scope: Scope) -> tuple[Upgrade, str]:

@@ -39,6 +39,12 @@ CODES: dict[str, Code] = {
         "The Origin or Host of the request is not one of this hub's.",
         "Open the console at the hub's own address, or add it to `server.allowed_origins`.",
     ),
+    "proxy_attribution_required": Code(
+        403,
+        False,
+        "The request came through a proxy that does not say whom it is from, or that this hub does not trust.",
+        "Name the proxy in `server.trusted_proxies`, and let it write X-Forwarded-For; see docs/security.md.",
+    ),
     "not_paired": Code(
         403,
         False,

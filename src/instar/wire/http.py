@@ -31,6 +31,12 @@ class Request(msgspec.Struct):
     scheme: str
     host: str
     """The Host that the guard accepted."""
+    connected_from: str = ""
+    """Address at the other end of the connection: a proxy's, or the client's own."""
+    is_forwarded: bool = False
+    """Its headers name a client, and who sent them is no trusted proxy: nobody knows who it is from."""
+    is_proxied: bool = False
+    """A trusted proxy sent it; `peer`, `scheme` and `host` are what that says."""
 
 
 class Response(msgspec.Struct):
@@ -66,6 +72,10 @@ class Connection(Protocol):
 
     def send_frames(self, frames: bytes) -> None:
         """Write ready-made WebSocket frames (`wire.frames.text_frame`), in one write."""
+        ...
+
+    def limit_messages(self, max_bytes: int) -> None:
+        """Refuse larger messages from now on: the socket is closed with 1009. At first it is `FRAME_MAX_BYTES`."""
         ...
 
     def buffered_bytes(self) -> int:

@@ -170,6 +170,16 @@ PASSWORD_CHECKS_MAX = 2
 PASSWORD_CHECKS_WAITING_MAX = 64
 """Further ones that may wait for their turn; beyond them a sign-in is refused as overloaded."""
 PEOPLE_MAX = 10_000
+TAILNET_WHOIS_S = 5.0
+"""`tailscale whois` must answer within this time."""
+TAILNET_WHOIS_MAX = 4
+"""Questions to tailscale at the same time."""
+TAILNET_WHOIS_MAX_BYTES = 65_536
+"""Most that is read of its answer."""
+TAILNET_KEEP_S = 30.0
+"""How long its answer is believed."""
+TAILNET_KNOWN_MAX = 1_024
+"""Answers that are remembered."""
 SHARED_SECRET_MIN_CHARS = 32
 """Shortest shared secret of a hub that other machines reach."""
 
