@@ -70,6 +70,7 @@ class Link(asyncio.Protocol):
 
     __slots__ = (
         "_carrier",
+        "_corked",
         "_decoder",
         "_frames",
         "_has_ended",
@@ -92,6 +93,7 @@ class Link(asyncio.Protocol):
         self._frames: _Frames | None = None
         self._session: SocketSession | None = None
         self._task: asyncio.Task[None] | None = None
+        self._corked: list[bytes] | None = None
         self._partial: bytearray | None = None
         self._decoder: codecs.IncrementalDecoder | None = None
         self._is_text = False
@@ -180,7 +182,11 @@ class Link(asyncio.Protocol):
         if frames is None:
             self._keep_early(data)
             return
-        frames.receive_data(data)
+        self._corked = []
+        try:
+            frames.receive_data(data)
+        finally:
+            self._uncork()
         if frames.writes:
             self._flush(frames)
         if frames.parser_exc is not None:
@@ -265,12 +271,22 @@ class Link(asyncio.Protocol):
     def send_frames(self, frames: bytes) -> None:
         """Write ready-made frames in one write."""
         machine = self._frames
-        if machine is not None and machine.close_sent is None and not self._transport.is_closing():
+        if machine is None or machine.close_sent is not None or self._transport.is_closing():
+            return
+        if self._corked is not None:
+            self._corked.append(frames)
+        else:
             self._transport.write(frames)
+
+    def limit_messages(self, max_bytes: int) -> None:
+        """Refuse larger messages from now on."""
+        if self._frames is not None:
+            self._frames.max_message_size = max_bytes
 
     def buffered_bytes(self) -> int:
         """Return how many bytes wait in this process to be taken by the client."""
-        return self._transport.get_write_buffer_size()
+        corked = sum(map(len, self._corked)) if self._corked else 0
+        return self._transport.get_write_buffer_size() + corked
 
     def close(self, code: int, reason: str = "") -> None:
         """Send what waits, then a close frame; the peer has `LINK_CLOSE_S` to answer it."""
@@ -282,7 +298,8 @@ class Link(asyncio.Protocol):
         self._carrier.heartbeat.closing(self)
 
     def abort(self) -> None:
-        """Drop the connection; the session hears of it in `closed`."""
+        """Drop the connection; the session hears of it in `closed`. What was sent before is tried once."""
+        self._uncork()
         self._has_ended = True
         self._transport.abort()
 
@@ -314,7 +331,17 @@ class Link(asyncio.Protocol):
             self._carrier.fault("session")
             self.close(CloseCode.INTERNAL_ERROR, "the hub met a fault of its own")
 
+    def _uncork(self) -> None:
+        """Write in one piece what the session sent while a batch of its frames was read."""
+        corked, self._corked = self._corked, None
+        if corked and not self._transport.is_closing():
+            self._transport.write(corked[0] if len(corked) == 1 else b"".join(corked))
+
     def _flush(self, frames: _Frames) -> None:
+        if self._corked:
+            # What the session sent comes before a pong or a close frame.
+            self._uncork()
+            self._corked = []
         pieces = frames.data_to_send()
         if self._transport.is_closing():
             return
