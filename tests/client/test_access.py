@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from instar.client.access import ADDRESS_FILE, DEFAULT_URL, GRANT_FILE, data_dir, find, is_loopback
+from instar.client.access import ADDRESS_FILE, DEFAULT_URL, GRANT_FILE, find, is_loopback, trust_of
 from instar.client.errors import HubError
+from instar.client.folders import config_dir, data_dir
+from instar.client.pins import Pin, keep_pin
 from instar.hub.settings.load import CONFIG_VARIABLE, load
 from instar.server.app import LOCAL_GRANT
 
@@ -14,7 +16,8 @@ def home(tmp_path: Path) -> dict[str, str]:
     grant = tmp_path / GRANT_FILE
     grant.write_text("local\n")
     grant.chmod(0o600)
-    return {"INSTAR_DATA_DIR": str(tmp_path)}
+    (tmp_path / ADDRESS_FILE).write_text(DEFAULT_URL)
+    return {"INSTAR_DATA_DIR": str(tmp_path), "HOME": str(tmp_path)}
 
 
 def test_the_local_grant_is_the_last_resort(home: dict[str, str], tmp_path: Path):
@@ -35,6 +38,54 @@ def test_the_address(home: dict[str, str], tmp_path: Path):
 
 def test_the_local_grant_never_leaves_the_machine(home: dict[str, str]):
     assert find(home, url="https://hub.example").token == ""
+
+
+@pytest.mark.parametrize(
+    ("left", "url", "is_sent"),
+    [
+        ("http://127.0.0.1:8787", "http://localhost:8787", True),
+        ("http://127.0.0.1:8787", "http://127.0.0.1:8788", False),
+        ("https://192.0.2.7:8787 SHA256:x", "https://192.0.2.7:8787/", True),
+        ("https://192.0.2.7:8787 SHA256:x", "http://192.0.2.7:8787", False),
+        ("https://192.0.2.7:8787 SHA256:x", "https://192.0.2.8:8787", False),
+        ("", DEFAULT_URL, False),
+    ],
+)
+def test_the_local_grant_goes_to_the_hub_that_made_it(
+    home: dict[str, str], tmp_path: Path, left: str, url: str, is_sent: bool
+):
+    (tmp_path / ADDRESS_FILE).write_text(left)
+    assert bool(find(home, url=url).token) is is_sent
+
+
+def test_a_token_goes_to_no_other_hub_than_its_own(home: dict[str, str]):
+    environ = {**home, "INSTAR_URL": "https://a.example", "INSTAR_TOKEN": "of-a"}
+    assert find(environ).token == "of-a"
+    assert find(environ, url="https://A.example:443/").token == "of-a"
+    assert find(environ, url="https://b.example").token == ""
+    assert find(environ, url="http://a.example").token == ""
+    assert find({**home, "INSTAR_TOKEN": "mine"}, url="https://b.example").token == "mine"
+
+
+def test_what_makes_a_certificate_good(home: dict[str, str], tmp_path: Path):
+    url = "https://hub.example:8787"
+    assert trust_of(home, url).certificate == ""
+    assert trust_of({**home, "INSTAR_CA_FILE": "ca.pem"}, url).ca_file == "ca.pem"
+    (tmp_path / ADDRESS_FILE).write_text(f"{url} SHA256:local")
+    assert trust_of(home, url).certificate == "SHA256:local"
+    assert trust_of(home, "https://other.example").certificate == ""
+    keep_pin(home, url, Pin(certificate="SHA256:paired"))
+    assert trust_of(home, f"{url}/").certificate == "SHA256:paired"
+    assert trust_of({**home, "INSTAR_TLS_FINGERPRINT": "SHA256:named"}, url).certificate == "SHA256:named"
+    assert trust_of({**home, "INSTAR_TLS_FINGERPRINT": "SHA256:named"}, "http://hub.example").certificate == ""
+
+
+def test_the_folder_of_what_the_client_remembers(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.platform", "linux")
+    assert config_dir({"XDG_CONFIG_HOME": "/c"}) == Path("/c/instar")
+    assert config_dir({"HOME": "/h"}) == Path("/h/.config/instar")
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert config_dir({"HOME": "/h"}) == Path("/h/Library/Application Support/instar")
 
 
 def test_a_token_from_standard_input(home: dict[str, str], monkeypatch: pytest.MonkeyPatch):

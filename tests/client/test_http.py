@@ -8,6 +8,7 @@ import pytest
 
 from instar.client.errors import HubError, TimedOutError, UnreachableError
 from instar.client.http import Client
+from instar.client.trust import Trust
 
 from .conftest import Recorder
 
@@ -122,4 +123,4 @@ def test_bad_addresses(url: str):
 
 def test_a_missing_ca_file(tmp_path: Path):
     with pytest.raises(HubError, match="CA file"):
-        Client("https://hub", ca_file=str(tmp_path / "none.pem")).invoke("hub.health")
+        Client("https://hub", trust=Trust(str(tmp_path / "none.pem"))).invoke("hub.health")

@@ -5,7 +5,7 @@ import os
 import click
 from click.shell_completion import CompletionItem
 
-from instar.client.access import find
+from instar.client.access import find, trust_of
 from instar.client.errors import HubError
 from instar.client.http import Client
 
@@ -25,7 +25,7 @@ def agents(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 def _names(operation: str, member: str, incomplete: str) -> list[CompletionItem]:
     try:
         url, token, _ = find(os.environ)
-        found = Client(url, token, timeout_s=WAIT_S).invoke(operation, {"limit": 500})
+        found = Client(url, token, timeout_s=WAIT_S, trust=trust_of(os.environ, url)).invoke(operation, {"limit": 500})
         names = [str(item["id"]) for item in found[member]]
     except (HubError, KeyError, TypeError):
         return []

@@ -1,14 +1,17 @@
 """What a command works with: the hub, the person at the terminal, and the environment."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 import click
 
-from instar.client.access import Access, data_dir, find
+from instar.client.access import Access, find, trust_of
 from instar.client.errors import HubError
+from instar.client.folders import data_dir
 from instar.client.http import TIMEOUT_S, Client, JsonObject
+from instar.client.pins import pin_of
+from instar.client.trust import Trust
 
 from .outputs import Output
 from .texts import nearest
@@ -58,10 +61,31 @@ class Session:
         """The hub."""
         return self.client_within(self.timeout_s)
 
+    @cached_property
+    def trust(self) -> Trust:
+        """What makes the hub's certificate good."""
+        return trust_of(self.environ, self.access.url)
+
+    @cached_property
+    def credential(self) -> tuple[str, Callable[[], str] | None]:
+        """The token to present, and how to get another one when it has ended: by this machine's key, if it is paired.
+
+        Raises:
+            HubError: The hub takes this machine's key no more, or is another one.
+        """
+        url, token, _ = self.access
+        if token or (pin := pin_of(self.environ, url)) is None:
+            return token, None
+        from instar.client.device import Membership  # noqa: PLC0415 - only for a paired machine without a token
+
+        stranger = Client(url, timeout_s=self.timeout_s, trust=self.trust)
+        membership = Membership(self.environ, stranger, pin)
+        return membership.token(), membership.renew
+
     def client_within(self, timeout_s: float) -> Client:
         """Return a client of the hub that waits `timeout_s` for each answer."""
-        url, token, _ = self.access
-        return Client(url, token, timeout_s=timeout_s, ca_file=self.environ.get("INSTAR_CA_FILE", ""))
+        token, renew = self.credential
+        return Client(self.access.url, token, timeout_s=timeout_s, trust=self.trust, renew=renew)
 
     @property
     def data_dir(self) -> str:

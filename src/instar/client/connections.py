@@ -1,11 +1,11 @@
-"""Connections for `http.client`: TCP, TLS with an own authority, and Unix sockets."""
+"""Connections for `http.client`: TCP, TLS, and Unix sockets."""
 
 import http.client
 import socket
-import ssl
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from .errors import HubError
+from .trust import Trust, TrustedConnection
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -23,13 +23,13 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def connect(url: str, timeout_s: float, ca_file: str = "") -> http.client.HTTPConnection:
+def connect(url: str, timeout_s: float, trust: Trust) -> http.client.HTTPConnection:
     """Return an unopened connection to `http://…`, `https://…` or `unix:/path/of.sock`.
 
-    `ca_file` names a PEM file of authorities to trust instead of the system's.
+    Opening it raises `hub_changed` or `hub_untrusted` before anything is sent to a hub that `trust` does not know.
 
     Raises:
-        HubError: `usage` for a URL of another kind, or a `ca_file` that cannot be read.
+        HubError: `usage` for a URL of another kind, or an authority's file that cannot be read.
     """
     parts = urlsplit(url)
     if parts.scheme == "unix":
@@ -40,11 +40,7 @@ def connect(url: str, timeout_s: float, ca_file: str = "") -> http.client.HTTPCo
         raise HubError("usage", "the hub's address carries a secret or a query", hint="Pass tokens by --token-file.")
     if parts.scheme == "http":
         return http.client.HTTPConnection(parts.hostname, _port(parts), timeout=timeout_s)
-    try:
-        context = ssl.create_default_context(cafile=ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        raise HubError("usage", f"the CA file {ca_file} cannot be read: {error}") from error
-    return http.client.HTTPSConnection(parts.hostname, _port(parts), timeout=timeout_s, context=context)
+    return TrustedConnection(parts.hostname, _port(parts), url=url, timeout_s=timeout_s, trust=trust)
 
 
 def base_path(url: str) -> str:

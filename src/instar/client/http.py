@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlencode
@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from .connections import base_path, connect
 from .errors import HubError, TimedOutError, UnreachableError, error_of
 from .routes import ROUTES
+from .trust import AUTHORITIES, Trust
 
 JsonObject = dict[str, Any]
 TIMEOUT_S = 30.0
@@ -68,14 +69,24 @@ class Client:
         url: `http://HOST:PORT`, `https://…` or `unix:/PATH`.
         token: Sent as Bearer; empty comes without a credential.
         timeout_s: How long to wait for an answer.
-        ca_file: PEM file of authorities to trust for https.
+        trust: What makes the hub's certificate good, for https.
+        renew: Returns a new token when the hub takes this one no more; the request is then repeated once.
     """
 
-    def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S, ca_file: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str = "",
+        *,
+        timeout_s: float = TIMEOUT_S,
+        trust: Trust = AUTHORITIES,
+        renew: Callable[[], str] | None = None,
+    ) -> None:
         self.url = url
         self.timeout_s = timeout_s
         self._token = token
-        self._ca_file = ca_file
+        self._trust = trust
+        self._renew = renew
 
     def invoke(
         self, operation: str, params: Mapping[str, Any] | None = None, *, key: str = "", timeout_s: float | None = None
@@ -133,8 +144,25 @@ class Client:
         Raises:
             HubError: The hub's answer when it is no success, `UnreachableError` or `TimedOutError`.
         """
-        connection = connect(self.url, self.timeout_s if timeout_s is None else timeout_s, self._ca_file)
-        sent = {"Accept": "application/json", **(headers or {})}
+        try:
+            return self._ask_once(method, path, headers or {}, body, timeout_s)
+        except HubError as error:
+            is_repeatable = body is None or isinstance(body, bytes)
+            if error.code != "unauthorized" or self._renew is None or not is_repeatable:
+                raise
+        self._token = self._renew()
+        return self._ask_once(method, path, headers or {}, body, timeout_s)
+
+    def _ask_once(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | BinaryIO | None,
+        timeout_s: float | None,
+    ) -> Answer:
+        connection = connect(self.url, self.timeout_s if timeout_s is None else timeout_s, self._trust)
+        sent = {"Accept": "application/json", **headers}
         if self._token:
             sent["Authorization"] = f"Bearer {self._token}"
         try:
@@ -142,6 +170,9 @@ class Client:
             response = connection.getresponse()
             failed = response.status >= http.client.MULTIPLE_CHOICES
             raw = response.read() if failed else b""
+        except HubError:
+            connection.close()
+            raise
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise _broken(error, self.url) from error

@@ -30,6 +30,7 @@ from instar.wire.native.client import ClientMachine, State
 from instar.wire.native.frames import SUBPROTOCOL, ErrorBody, Hello, Welcome
 
 from .errors import HubError, UnreachableError
+from .trust import AUTHORITIES, Trust
 from .websocket import WebSocket, open_websocket
 
 ATTACH_PATH = "/v1/attach"
@@ -58,7 +59,7 @@ class Link:
         cursor: Event id or `seq` after which they begin; empty: from now.
         signals: Whether it wants signals too.
         client: Name and version, for the hub's logs.
-        ca_file: PEM file of authorities to trust for https.
+        trust: What makes the hub's certificate good, for https.
     """
 
     def __init__(
@@ -70,11 +71,11 @@ class Link:
         cursor: str = "",
         signals: bool = False,
         client: str = "instar-python",
-        ca_file: str = "",
+        trust: Trust = AUTHORITIES,
     ) -> None:
         self._url = url
         self._token = token
-        self._ca_file = ca_file
+        self._trust = trust
         self._hello = Hello(client, feed, cursor, signals)
         self._machine = ClientMachine(self._hello)
         self._socket: WebSocket | None = None
@@ -206,7 +207,7 @@ class Link:
         """Live through one socket and return why it ended."""
         try:
             socket = await open_websocket(
-                self._url, ATTACH_PATH, token=self._token, subprotocol=SUBPROTOCOL, ca_file=self._ca_file
+                self._url, ATTACH_PATH, token=self._token, subprotocol=SUBPROTOCOL, trust=self._trust
             )
         except HubError as error:
             return error

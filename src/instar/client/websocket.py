@@ -15,6 +15,7 @@ from websockets.uri import parse_uri
 
 from .connections import base_path
 from .errors import HubError, TimedOutError, UnreachableError, error_of
+from .trust import AUTHORITIES, Trust, check_certificate, context_of, fingerprint_at, untrusted
 
 CONNECT_S = 10.0
 """How long a connection and its handshake may take."""
@@ -125,32 +126,50 @@ class WebSocket:
             self._whole.append((b"".join(self._parts), self._is_text))
 
 
-async def open_websocket(url: str, path: str, *, token: str, subprotocol: str, ca_file: str = "") -> WebSocket:
+async def open_websocket(
+    url: str, path: str, *, token: str = "", subprotocol: str = "", trust: Trust = AUTHORITIES
+) -> WebSocket:
     """Connect to a hub at `http(s)://…` or `unix:/PATH` and upgrade at `path`.
 
     Raises:
-        HubError: The hub's refusal, `UnreachableError` or `TimedOutError`.
+        HubError: The hub's refusal, `UnreachableError` or `TimedOutError`; `hub_changed` or `hub_untrusted` before
+            anything is sent.
     """
     parts = urlsplit(url)
     is_tls = parts.scheme == "https"
     place = "localhost" if parts.scheme == "unix" else parts.netloc
     uri = parse_uri(f"{'wss' if is_tls else 'ws'}://{place}{base_path(url)}{path}")
-    protocol = ClientProtocol(uri, subprotocols=[Subprotocol(subprotocol)], max_size=MESSAGE_MAX_BYTES)
+    offered = [Subprotocol(subprotocol)] if subprotocol else None
+    protocol = ClientProtocol(uri, subprotocols=offered, max_size=MESSAGE_MAX_BYTES)
     try:
         async with asyncio.timeout(CONNECT_S):
             if parts.scheme == "unix":
                 reader, writer = await asyncio.open_unix_connection(unquote(parts.path))
             else:
-                context = ssl.create_default_context(cafile=ca_file or None) if is_tls else None
+                context = context_of(trust) if is_tls else None
                 reader, writer = await asyncio.open_connection(uri.host, uri.port, ssl=context)
+            if is_tls:
+                await _check(writer, trust, url)
             socket = WebSocket(protocol, reader, writer, url)
             try:
                 await socket.handshake(token)
             except BaseException:
                 await socket.close()
                 raise
+    except ssl.SSLCertVerificationError as error:
+        raise untrusted(url, await asyncio.to_thread(fingerprint_at, url, CONNECT_S)) from error
     except TimeoutError as error:
         raise TimedOutError(f"the hub at {url} did not answer in time") from error
     except OSError as error:
         raise UnreachableError(f"no hub answers at {url} ({error.strerror or error})") from error
     return socket
+
+
+async def _check(writer: asyncio.StreamWriter, trust: Trust, url: str) -> None:
+    """Let go of a hub whose certificate is not the pinned one."""
+    encryption = writer.get_extra_info("ssl_object")
+    try:
+        check_certificate(encryption.getpeercert(binary_form=True), trust, url)
+    except HubError:
+        writer.transport.abort()
+        raise

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,9 @@ from instar.hub.identity.handlers import console_url
 from instar.hub.identity.roots import local_root
 from instar.hub.operations.recorder import trim_ledger
 from instar.hub.settings.binding import Address, base_url, check_bind, encrypts, url_of
+from instar.hub.settings.keys import SECRETS
 from instar.hub.settings.load import Loaded
+from instar.hub.settings.sources import overruled
 from instar.hub.settings.tree import Settings
 from instar.store.sqlite import open_store
 from instar.wire.limits import LEDGER_KEEP_S, UPLOAD_KEEP_S
@@ -24,6 +27,7 @@ from .console import Console
 from .first_start import declare
 from .guard import Guard
 from .http import Carrier
+from .log_file import LogFile, path_in
 from .maintenance import Maintenance
 from .measuring import count_commits, read_parts
 from .metrics import Metrics
@@ -33,11 +37,13 @@ from .watchdog import Watchdog
 from .wiring import Parts, wire
 
 LOCAL_GRANT = "local-grant"
+HUB_KEY = "hub-key"
 PRIVATE = 0o077
 """Everything that the hub writes is its owner's alone."""
 EXPIRY_S = 1.0
 LAST_USED_FLUSH_S = 60.0
 LEDGER_TRIM_S = 3_600.0
+SLOTS_TRIM_S = 600.0
 UPLOAD_SWEEP_S = 21_600.0
 """Four times a day, as a duty comes first after its time and a hub may be restarted daily."""
 
@@ -54,6 +60,8 @@ class Announcement(NamedTuple):
     """The same, to be typed."""
     data_dir: Path
     first_start: bool
+    address: str = ""
+    """Where programs on this machine reach it, whatever browsers are told."""
     fingerprint: str = ""
     """Of the certificate, where any address is encrypted."""
 
@@ -106,6 +114,7 @@ class App:
             return await self._run(parts, bound, announce)
         finally:
             bound.close()
+            await parts.schedules.close()
             await parts.delivery.close()
             await self._background.close()
             await parts.identity.flush()
@@ -130,21 +139,25 @@ class App:
         await parts.rooms.load()
         await parts.agents.load()
         await parts.delivery.load()
+        await parts.schedules.load()
         await parts.identity.local_grant(self.data_dir / LOCAL_GRANT)
+        parts.identity.devices.hub_key.load(self.data_dir / HUB_KEY)
         is_first = await declare(parts.store, parts.rooms.apply, parts.agents.declaring)
         await parts.runs.open()
+        parts.schedules.open()
         self._background.start("search", parts.rooms.search.run())
         self._maintain(parts)
         count_commits(self.metrics, parts.pump)
         read_parts(
             self.metrics, parts.store, parts.pump, parts.fanout, parts.delivery,
-            parts.rooms.search.follower.lag, parts.agents.connected_count,
+            parts.rooms.search.follower.lag, parts.agents.connected_count, lambda: parts.schedules.scheduler.restarts,
         )  # fmt: skip
         guard = Guard(
             bound.listening,
             allowed_hosts=self._settings.server.allowed_hosts,
             allowed_origins=self._settings.server.allowed_origins,
             trusted_proxies=self._settings.server.trusted_proxies,
+            identity_header=self._settings.auth.proxy_header,
         )
         network_door = NetworkDoor(parts.hub, self._background, metrics=self.metrics.render)
         carrier = Carrier(
@@ -155,13 +168,14 @@ class App:
         announcement = await self._announcement(parts, is_first, certificate.fingerprint if certificate else "")
 
         async def stopping() -> None:
-            identity_header=self._settings.auth.proxy_header,
             parts.card.is_draining = True
+            await parts.schedules.close()
             await parts.delivery.close()
 
         watchdog = Watchdog(_report_blocked)
-        if self._settings.log.level == "debug":
-            watchdog.start()
+        await parts.settings.open()
+        parts.live.observe(parts.obey)
+        parts.live.observe(partial(_obey, carrier, watchdog))
         try:
             await lifecycle.serve(
                 carrier, bound, on_ready=lambda _: announce(announcement), on_stopping=stopping,
@@ -175,19 +189,32 @@ class App:
         base = self._base_url()
         link = await parts.identity.console_code(local_root())
         setup = await parts.identity.setup_code()
-        return Announcement(base, console_url(base, link.text), setup.text, self.data_dir, is_first, fingerprint)
+        address = url_of(self._settings, self._listening[0])
+        return Announcement(
+            base, console_url(base, link.text), setup.text, self.data_dir, is_first, address, fingerprint
+        )
 
     def _maintain(self, parts: Parts) -> None:
         """Start the periodic duties."""
         maintenance = Maintenance(self._background, self.metrics)
         maintenance.every(EXPIRY_S, "expire grants", parts.identity.expire_due)
+        maintenance.every(EXPIRY_S, "expire pairing requests", parts.identity.settle)
         maintenance.every(LAST_USED_FLUSH_S, "note when grants were used", parts.identity.flush)
         maintenance.every(
             LEDGER_TRIM_S,
             "trim the ledger",
             lambda: parts.store.transact(lambda tx: trim_ledger(tx, ago(LEDGER_KEEP_S))),
         )
+        maintenance.every(SLOTS_TRIM_S, "trim slots", parts.schedules.trim)
         maintenance.every(UPLOAD_SWEEP_S, "sweep uploads", lambda: parts.rooms.sweep_uploads(ago(UPLOAD_KEEP_S)))
+
+
+def _obey(carrier: Carrier, watchdog: Watchdog, settings: Settings) -> None:
+    """Let the server's own live settings hold."""
+    logs.set_level(settings.log.level)
+    carrier.access_log = settings.server.access_log
+    carrier.streams.obey(settings.limits.streams, settings.limits.streams_per_principal)
+    (watchdog.start if settings.log.level == "debug" else watchdog.stop)()
 
 
 def _report_blocked(seconds: float, place: str) -> None:
@@ -206,5 +233,10 @@ def run(loaded: Loaded, *, announce: Callable[[Announcement], None]) -> int:
         InstarError: As `App.serve` says.
     """
     os.umask(PRIVATE)
-    logs.configure(loaded.settings.log.level, loaded.settings.log.format)
+    settings = loaded.settings
+    file = LogFile(path_in(Path(settings.data_dir))) if settings.log.file else None
+    secrets = [secret for key in SECRETS if (secret := loaded.value(key))]
+    logs.configure(settings.log.level, settings.log.format, file=file, secrets=secrets)
+    for note in overruled(loaded.sources.environ):
+        _log.warning("variable ignored", reason=note)
     return lifecycle.run(App(loaded).serve(announce))

@@ -221,7 +221,7 @@ CODES: dict[str, Code] = {
         502,
         False,
         "The hub at this address is not the one that was paired.",
-        "Ask its operator; if the change was meant, run `instar pair URL` again.",
+        "Ask its operator; if the change was meant, run `instar pair URL --again`.",
     ),
     "lagging": Code(
         503, True, "The reader of a stream took nothing for too long.", "Resume with the cursor that came with the end."

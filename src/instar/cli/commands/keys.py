@@ -7,29 +7,12 @@ import click
 
 from instar.cli.command import Group, command
 from instar.cli.completions import agents, rooms
+from instar.cli.durations import DURATION
 from instar.cli.outputs import Answer
+from instar.cli.scopes import SCOPES
 from instar.cli.session import Session
 from instar.cli.texts import nearest, relative, table
 from instar.client.errors import HubError
-
-SCOPES = ("observe", "write", "attach", "admin", "pair", "keys", "operate")
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-
-
-class _Duration(click.ParamType[float]):
-    """`90s`, `15m`, `12h`, `30d`, `2w` as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the seconds that `value` names."""
-        if not isinstance(value, str):
-            return value
-        number, unit = value[:-1], value[-1:]
-        try:
-            return float(number) * _UNITS[unit]
-        except (KeyError, ValueError):
-            self.fail(f"{value!r} is no duration: use 90s, 15m, 12h, 30d or 2w", param, ctx)
 
 
 @command("instar keys create --name ci --scope write --expires 30d --json")
@@ -37,7 +20,7 @@ class _Duration(click.ParamType[float]):
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="May be repeated.")
 @click.option("--agent", "agent_ids", multiple=True, shell_complete=agents, help="Speaks only for these agents.")
 @click.option("--room", "room_ids", multiple=True, shell_complete=rooms, help="Confined to these rooms.")
-@click.option("--expires", type=_Duration(), metavar="30d", help="Ends after this time.")
+@click.option("--expires", type=DURATION, metavar="30d", help="Ends after this time.")
 def create(
     session: Session,
     *,

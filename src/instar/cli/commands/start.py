@@ -62,7 +62,7 @@ def serve(session: Session, flags: Mapping[str, object], config: str | None = No
     with _address_file(Path(loaded.settings.data_dir)) as path:
 
         def announce(announcement: "Announcement") -> None:
-            path.write_text(announcement.url)
+            path.write_text(f"{announcement.address} {announcement.fingerprint}".rstrip())
             _announce(session, announcement)
 
         return run(loaded, announce=announce)
@@ -73,6 +73,7 @@ def _announce(session: Session, said: "Announcement") -> None:
     document: dict[str, Any] = {
         "url": said.url,
         "console_url": said.console_url,
+        "fingerprint": said.fingerprint,
         "setup_code": said.setup_code,
         "data_dir": str(said.data_dir),
         "first_start": said.first_start,
@@ -84,6 +85,7 @@ def _announce(session: Session, said: "Announcement") -> None:
         lines = [
             f"Instar runs at {said.url}",
             f"  Data     {said.data_dir}",
+            *([f"  TLS      {said.fingerprint}  (what clients compare)"] if said.fingerprint else []),
             f"  Console  {said.console_url}",
             "           (signs a browser in, once, within 5 minutes; a new link: instar open)",
             *(
