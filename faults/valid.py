@@ -13,6 +13,9 @@ TEXT = [{"kind": "text", "text": "hello @beta, and **more**"}]
 FILE = b"a plan"
 BLOB = "sha256-" + hashlib.sha256(FILE).hexdigest()
 
+KEY = "6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw"
+NONCE = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+
 VALID: dict[str, dict[str, Any]] = {
     "hub.network": {},
     "hub.health": {},
@@ -42,6 +45,31 @@ VALID: dict[str, dict[str, Any]] = {
     "people.disable": {"person_id": "nobody"},
     "people.enable": {"person_id": "nobody"},
     "people.remove": {"person_id": "nobody"},
+    "devices.challenge": {"public_key": KEY, "client_nonce": NONCE},
+    "devices.ask": {
+        "public_key": KEY,
+        "nonce": NONCE,
+        "signature": "AAAA",
+        "scopes": ["write"],
+        "role": "operator",
+        "facts": {"name": "Laptop", "platform": "linux", "version": "1"},
+    },
+    "devices.outcome": {"request_id": "pair-gone", "wait": "0.01"},
+    "devices.sign_in": {"public_key": KEY, "nonce": NONCE, "signature": "AAAA", "scopes": [], "role": "operator"},
+    "devices.use_code": {"code": "ABCD-EFGH", "facts": {"name": "Phone"}},
+    "devices.list": {},
+    "devices.get": {"device_id": "device-gone"},
+    "devices.requests": {},
+    "devices.approve": {"request_id": "pair-gone", "digest": "", "scopes": ["write"], "rooms": ["plaza"]},
+    "devices.reject": {"request_id": "pair-gone"},
+    "devices.rename": {"device_id": "device-gone", "name": "Desk"},
+    "devices.rotate": {"device_id": "device-gone", "role": "operator", "scopes": ["write"]},
+    "devices.revoke": {"device_id": "device-gone", "role": "operator"},
+    "devices.remove": {"device_id": "device-gone"},
+    "pairing.status": {},
+    "pairing.open": {"for_s": 60.0},
+    "pairing.close": {},
+    "pairing.code": {"scopes": ["devices"], "role": "operator", "name": "Phone", "expires_in_s": 60},
     "rooms.list": {"limit": "10", "after": "general"},
     "rooms.create": {"id": "fresh", "name": "Fresh", "members": ["alpha"], "write_policy": "members"},
     "rooms.get": {"room_id": "plaza"},

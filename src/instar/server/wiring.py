@@ -70,7 +70,7 @@ def wire(
     fanout = Fanout()
     pump = Pump(fanout)
     store.on_commit(lambda committed: pump(committed.events))
-    identity = Identity(store, pump, settings.auth, network, base_url=base_url)
+    identity = Identity(store, pump, settings.auth, network, pairing=settings.pairing, base_url=base_url)
     authority = identity.authority
     policy = _delivery_policy(settings)
     guard = LoopGuard(store, pump, network, policy, scope)

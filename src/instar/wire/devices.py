@@ -49,6 +49,8 @@ class DeviceGrant(Struct, frozen=True, omit_defaults=True):
     rotated_at: str = ""
     last_used_at: str = ""
     expires_at: str = ""
+    withheld: list[Scope] = []
+    """Scopes that it asked for and was not given: asking for them again is no new request, and gives nothing."""
 
 
 class Device(Struct, frozen=True, omit_defaults=True):
@@ -119,6 +121,18 @@ class PairingRequest(Struct, frozen=True, omit_defaults=True):
     """Whether the hub approved it by itself (`pairing.auto_approve`)."""
     decided_at: str = ""
     decided_by: str = ""
+
+
+class KeyMismatch(Struct, frozen=True, omit_defaults=True):
+    """Payload of `device.key_mismatch`: somebody else's key under a known device's name, or a new key of its own."""
+
+    device_id: str
+    alias: str
+    name: str
+    expected_fingerprint: str
+    presented_fingerprint: str
+    dialect: str = ""
+    address: str = ""
 
 
 class Challenge(Struct, frozen=True):
@@ -288,7 +302,7 @@ class PairingCode(Struct, frozen=True):
 
 
 class UseCode(Struct, omit_defaults=True):
-    """A client without a key is let in by a code; with a key it signs `device_message("code", …)` besides."""
+    """A client without a key is let in by a code; from then on it shows its token alone."""
 
     code: Annotated[str, Meta(min_length=1, max_length=64)]
     facts: Facts = Facts()

@@ -77,7 +77,7 @@ class Hub:
             raise InstarError("unauthorized", "the credential is wrong")
         return self.caller
 
-    def visitor(self) -> Any:
+    def visitor(self, credential: Any = None) -> Any:
         return self.nobody
 
     async def invoke(self, caller: Any, operation: Any, params: Any, **more: Any) -> Any:

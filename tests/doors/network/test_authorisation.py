@@ -1,6 +1,7 @@
 """Every route and every kind of credential, over HTTP: who is let in, and who may not even know."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from faults.valid import PREPARATION, VALID, split
+from instar.wire import signatures
 from instar.wire.identity import Scope
 from instar.wire.table import TABLE
 
@@ -46,6 +48,24 @@ LET_IN: dict[str, set[str]] = {
     "people.disable": {"keys"},
     "people.enable": {"keys"},
     "people.remove": {"keys"},
+    "devices.challenge": ANYONE,
+    "devices.ask": ANYONE,
+    "devices.outcome": ANYONE,
+    "devices.sign_in": ANYONE,
+    "devices.use_code": ANYONE,
+    "devices.list": {"devices"},
+    "devices.get": {"devices"},
+    "devices.requests": {"devices"},
+    "devices.approve": {"devices"},
+    "devices.reject": {"devices"},
+    "devices.rename": {"devices"},
+    "devices.rotate": {"devices"},
+    "devices.revoke": {"devices"},
+    "devices.remove": {"devices"},
+    "pairing.status": {"devices"},
+    "pairing.open": {"devices"},
+    "pairing.close": {"devices"},
+    "pairing.code": {"devices"},
     "rooms.list": ANYONE,
     "rooms.create": ADMIN,
     "rooms.get": READERS,
@@ -100,9 +120,9 @@ passed on by who holds what it may.
 Written by hand, not made from the rules: it says what is wanted, and a new operation must say it too.
 """
 
-SIGN_IN = {"auth.exchange", "auth.password"}
+SIGN_IN = {"auth.exchange", "auth.password", "devices.ask", "devices.sign_in", "devices.use_code"}
 """They look at what they are given instead; here that is always wrong."""
-NEEDS_NONE = {"hub.health", "hub.ready", *SIGN_IN}
+NEEDS_NONE = {"hub.health", "hub.ready", "devices.challenge", "devices.outcome", *SIGN_IN}
 """Operations that look at no credential."""
 SIGN_IN_REFUSED = {401, 429}
 """Wrong, or too often wrong: passwords lock the address."""
@@ -132,6 +152,12 @@ class Matrix:
             self.params[name] = {"run_id": self.made_run()}
         for name in ("people.set_password", "people.disable", "people.enable", "people.remove"):
             self.params[name]["person_id"] = self.made_person(name)
+        for name in ("get", "rename", "rotate", "revoke", "remove"):
+            self.params[f"devices.{name}"]["device_id"] = self.made_device()
+        self.params["devices.rotate"]["scopes"] = None
+        for name in ("outcome", "approve", "reject"):
+            self.params[f"devices.{name}"]["request_id"] = self.made_request()
+        self.params["devices.approve"] |= {"scopes": None, "rooms": None}
         self.params["people.add"] |= {"scopes": ["keys"], "rooms": None}
         self.expire_and_revoke()
 
@@ -139,6 +165,29 @@ class Matrix:
         """Add a person who may no more than a key of scope `keys` alone may hand out."""
         person = {"login": operation, "password": "correct horse battery", "scopes": ["keys"]}
         status, made = self.hub.ask("POST", "/v1/people", person)
+        assert status == 201, made
+        return made["id"]
+
+    def made_device(self) -> str:
+        """Let a device in that may no more than a key of scope `devices` alone may hand out."""
+        status, code = self.hub.ask("POST", "/v1/pairing/codes", {"scopes": ["devices"]})
+        assert status == 201, code
+        status, made = self.hub.ask("POST", "/v1/devices/use-code", {"code": code["code"]}, token="")
+        assert status == 201, made
+        return made["device_id"]
+
+    def made_request(self) -> str:
+        """Let a device ask: with a key, as pairing is closed, and not the operator's, which would let it in."""
+        seed = os.urandom(signatures.SEED_BYTES)
+        key = signatures.to_base64url(signatures.public_key_of(seed))
+        client_nonce = signatures.to_base64url(os.urandom(signatures.NONCE_BYTES))
+        _, hub = self.hub.ask("POST", "/v1/devices/challenge", {"public_key": key, "client_nonce": client_nonce})
+        nonce = signatures.from_base64(hub["nonce"])
+        assert nonce is not None
+        message = signatures.device_message("pair", hub["hub_id"], nonce, "operator", ["devices"])
+        signature = signatures.to_base64url(signatures.sign(seed, message))
+        ask = {"public_key": key, "nonce": hub["nonce"], "signature": signature, "scopes": ["devices"]}
+        status, made = self.hub.ask("POST", "/v1/devices/requests", ask, token=self.tokens["write"])
         assert status == 201, made
         return made["id"]
 

@@ -9,6 +9,7 @@ from instar.doors import credentials
 from instar.doors.heartbeat import Heartbeat
 from instar.hub.operations.hub import Caller, Credential, Hub
 from instar.wire.agents import REGISTER, AgentRegistration
+from instar.wire.devices import ASK, CHALLENGE, OUTCOME, SIGN_IN, USE_CODE
 from instar.wire.http import Request, Response, StreamResponse, Upgrade
 from instar.wire.hub import HEALTH, NETWORK, READY, Network
 from instar.wire.identity import EXCHANGE, LOGOUT, WHOAMI, Session, Whoami
@@ -30,8 +31,12 @@ ATTACH_PATH: Final = "/v1/attach"
 STREAM_PATH: Final = "/v1/events/stream"
 """Both are sockets and streams, not operations."""
 
-NEEDS_NO_CREDENTIAL: Final = frozenset({HEALTH.name, READY.name, EXCHANGE.name, PASSWORD.name})
+NEEDS_NO_CREDENTIAL: Final = frozenset(
+    operation.name for operation in (HEALTH, READY, EXCHANGE, PASSWORD, CHALLENGE, ASK, OUTCOME, SIGN_IN, USE_CODE)
+)
 """A credential that comes with these is not even looked at, so a stale cookie cannot keep anybody from signing in."""
+MAY_BRING_ONE: Final = frozenset({ASK.name})
+"""Of these, what a credential helps with: who holds one may ask for a device while pairing is closed."""
 
 GUIDES: Final = {
     "/install.md": (guides.install_md, "text/markdown"),
@@ -118,7 +123,8 @@ class NetworkDoor:
     # Operations
 
     async def _operate(self, request: Request, endpoint: Endpoint, segments: tuple[str, ...]) -> Answer:
-        caller = self._hub.visitor() if endpoint.operation.name in NEEDS_NO_CREDENTIAL else self._caller(request)
+        name = endpoint.operation.name
+        caller = self._visitor(request, name) if name in NEEDS_NO_CREDENTIAL else self._caller(request)
         params = await endpoint.params(request, segments)
         special = self._specials.get(endpoint.operation.name)
         if special is not None:
@@ -126,14 +132,11 @@ class NetworkDoor:
         return json_reply(await self._invoke(request, endpoint, params, caller), endpoint.status, route=endpoint.path)
 
     def _caller(self, request: Request) -> Caller:
-        return self._hub.authenticate(
-            Credential(
-                token=credentials.token_of(request),
-                is_local=request.is_local,
-                peer=request.peer,
-                has_origin=credentials.has_origin(request),
-            )
-        )
+        return self._hub.authenticate(_credential(request, credentials.token_of(request)))
+
+    def _visitor(self, request: Request, operation: str) -> Caller:
+        token = credentials.token_of(request) if operation in MAY_BRING_ONE else ""
+        return self._hub.visitor(_credential(request, token))
 
     async def _invoke(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Any:  # noqa: ANN401
         return await self._hub.invoke(
@@ -213,6 +216,12 @@ class NetworkDoor:
         credentials.refuse_token_in_url(request)
         allowed = ["GET", "HEAD"] if path in self._documents else self._routes.allowed(path)
         return unknown_path(request, allowed)
+
+
+def _credential(request: Request, token: str) -> Credential:
+    return Credential(
+        token, is_local=request.is_local, peer=request.peer, has_origin=credentials.has_origin(request)
+    )  # fmt: skip
 
 
 def _holder(caller: Caller, request: Request) -> str:

@@ -44,7 +44,7 @@ def attenuate(holder: Grant, wanted: Wanted) -> Grant:
     Raises:
         InstarError: `forbidden`, naming what the holder lacks.
     """
-    if excess := wanted.scopes - _reach(holder):
+    if excess := wanted.scopes - reach(holder):
         raise InstarError("forbidden", f"needs scope {', '.join(sorted(excess))} to pass it on")
     ends = [end for end in (holder.expires_at, wanted.expires_at) if end is not None]
     agents = _agents(holder, wanted)
@@ -62,13 +62,13 @@ def attenuate(holder: Grant, wanted: Wanted) -> Grant:
 
 def confine(grant: Grant, scopes: frozenset[Scope]) -> Grant:
     """Return the grant as a connection uses it that asked for these scopes only: the same grant, never a wider one."""
-    return replace(grant, scopes=grant.scopes & scopes)
+    return replace(grant, scopes=reach(grant) & scopes)
 
 
 def is_within(inner: Grant, holder: Grant) -> bool:
     """Whether `inner` is no wider than `holder` in scopes, agents and rooms. When either ends is left out."""
     return (
-        inner.scopes <= _reach(holder)
+        inner.scopes <= reach(holder)
         and (Scope.ADMIN in holder.scopes or holder.agents is None or _within(inner.agents, holder.agents))
         and (Scope.ADMIN in holder.scopes or inner.agents is None or inner.agents <= (holder.agents or frozenset()))
         and _within(inner.rooms, holder.rooms)
@@ -80,8 +80,8 @@ def outlives(inner: Grant, holder: Grant) -> bool:
     return holder.expires_at is not None and (inner.expires_at is None or inner.expires_at > holder.expires_at)
 
 
-def _reach(holder: Grant) -> frozenset[Scope]:
-    """Return the holder's scopes; admin implies observe."""
+def reach(holder: Grant) -> frozenset[Scope]:
+    """Return what the holder may pass on or use; admin implies observe."""
     return holder.scopes | {Scope.OBSERVE} if Scope.ADMIN in holder.scopes else holder.scopes
 
 

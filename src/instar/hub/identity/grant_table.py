@@ -99,6 +99,11 @@ async def replace_token(tx: Transaction, grant_id: str, token: Token) -> None:
     )  # fmt: skip
 
 
+async def set_scopes(tx: Transaction, grant_id: str, scopes: frozenset[Scope]) -> None:
+    """Store what a grant allows from now on."""
+    await tx.execute("UPDATE grants SET scopes = ?3 WHERE org = ?1 AND id = ?2", HOME, grant_id, _list(scopes))
+
+
 async def mark_used(tx: Transaction, grant_id: str, at: Micros) -> None:
     """Note when a grant was last used."""
     await tx.execute("UPDATE grants SET last_used_at = ?3 WHERE org = ?1 AND id = ?2", HOME, grant_id, at)

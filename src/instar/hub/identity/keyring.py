@@ -10,11 +10,18 @@ from instar.base.clock import Micros, from_rfc3339, to_rfc3339
 from instar.wire.events import Event
 from instar.wire.identity import Principal, PrincipalKind, Scope
 
+from .credentials import Credential
 from .grant_table import StoredGrant
 from .principals import Caller, Grant, GrantKind
 
 ROTATED = "rotated"
 """Reason of a `key.revoked` that ends a token, not its grant: a `key.created` with the new one follows."""
+
+EXPIRED = "expired"
+"""Reason that a watcher hears when a grant's time has come."""
+
+Watcher = Callable[[str], None]
+"""Hears why a grant ended. Called on the event loop; it must not block and must not raise."""
 
 
 class KeyEvent(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -76,8 +83,17 @@ class Holding:
 
     grant: Grant
     token_hash: str
+    direct: Caller
+    """From this machine, and not from a browser."""
     near: Caller
+    """From this machine."""
     far: Caller
+
+    def caller(self, credential: Credential) -> Caller:
+        """Return who presents the token in this way."""
+        if credential.is_local:
+            return self.near if credential.has_origin else self.direct
+        return self.far
 
 
 class Keyring:
@@ -88,6 +104,7 @@ class Keyring:
         self._by_id: dict[str, Holding] = {}
         self._ends: list[tuple[Micros, str]] = []
         self._listeners: list[Callable[[str], None]] = []
+        self._watchers: dict[str, set[Watcher]] = {}
 
     def get(self, grant_id: str) -> Grant | None:
         """Return the grant with this id if it holds."""
@@ -97,6 +114,18 @@ class Keyring:
     def on_ended(self, listener: Callable[[str], None]) -> None:
         """Call `listener` with the id of each grant that is revoked or expires, or whose token is replaced."""
         self._listeners.append(listener)
+
+    def watch(self, grant_id: str, watcher: Watcher) -> Callable[[], None]:
+        """Call `watcher` with the reason when this grant ends or its token is replaced. Return the way to stop it."""
+        self._watchers.setdefault(grant_id, set()).add(watcher)
+
+        def stop() -> None:
+            watchers = self._watchers.get(grant_id, set())
+            watchers.discard(watcher)
+            if not watchers:
+                self._watchers.pop(grant_id, None)
+
+        return stop
 
     def load(self, grants: Iterable[StoredGrant]) -> None:
         """Take the grants that the table holds at start."""
@@ -110,7 +139,8 @@ class Keyring:
 
     def revoked(self, event: Event) -> None:
         """Apply `key.revoked`."""
-        self._end(msgspec.json.decode(event.payload, type=KeyEvent).key_id)
+        payload = msgspec.json.decode(event.payload, type=KeyEvent)
+        self._end(payload.key_id, payload.reason)
 
     def expire_due(self, at: Micros) -> None:
         """End the grants whose time has come."""
@@ -118,18 +148,23 @@ class Keyring:
             due, grant_id = heapq.heappop(self._ends)
             holding = self._by_id.get(grant_id)
             if holding is not None and holding.grant.expires_at == due:
-                self._end(grant_id)
+                self._end(grant_id, EXPIRED)
 
     def _add(self, grant: Grant, token_hash: str) -> None:
-        holding = Holding(grant, token_hash, Caller(grant, is_local=True), Caller(grant))
+        if (former := self._by_id.get(grant.id)) is not None:
+            del self.by_token[former.token_hash]
+        direct = Caller(grant, is_local=True, is_direct=True)
+        holding = Holding(grant, token_hash, direct, Caller(grant, is_local=True), Caller(grant))
         self.by_token[token_hash] = self._by_id[grant.id] = holding
         if grant.expires_at is not None:
             heapq.heappush(self._ends, (grant.expires_at, grant.id))
 
-    def _end(self, grant_id: str) -> None:
+    def _end(self, grant_id: str, reason: str) -> None:
         holding = self._by_id.pop(grant_id, None)
         if holding is None:
             return
         del self.by_token[holding.token_hash]
         for listener in self._listeners:
             listener(grant_id)
+        for watcher in tuple(self._watchers.get(grant_id, ())):
+            watcher(reason)

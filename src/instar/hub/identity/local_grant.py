@@ -1,13 +1,11 @@
 """The local grant's file: who can read it is the operator of this hub."""
 
-import os
-import stat
 from pathlib import Path
 
 from instar.base.errors import InstarError
 
-_MODE = 0o600
-_OTHERS = 0o077
+from .private_file import create_private, read_private
+
 _MAX_BYTES = 1_024
 
 
@@ -15,21 +13,13 @@ def read(path: Path) -> str | None:
     """Return the token in the file, None when there is no file.
 
     Raises:
-        InstarError: `forbidden` when the file is a link, no plain file, another user's, or open to group or others;
-            `data_corrupt` when it holds no token.
+        InstarError: `forbidden` when others can read the file, as `read_private` says; `data_corrupt` when it holds no
+            token.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
+    content = read_private(path, _MAX_BYTES)
+    if content is None:
         return None
-    except OSError as error:
-        reason = "a symbolic link" if path.is_symlink() else f"not readable ({error.strerror})"
-        raise InstarError("forbidden", f"{path} is {reason}", hint=f"Remove {path}, then start again.") from error
-    try:
-        _check(path, os.fstat(descriptor))
-        text = os.read(descriptor, _MAX_BYTES).decode("ascii", "replace").strip()
-    finally:
-        os.close(descriptor)
+    text = content.decode("ascii", "replace").strip()
     if not text:
         raise InstarError("data_corrupt", f"{path} holds no token", hint=f"Remove {path}, then start again.")
     return text
@@ -41,23 +31,4 @@ def write(path: Path, token: str) -> None:
     Raises:
         InstarError: `conflict` when there is such a file already.
     """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
-    except FileExistsError as error:
-        raise InstarError("conflict", f"{path} exists", hint=f"Remove {path}, then start again.") from error
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(file.fileno(), _MODE)
-        file.write(token.encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _check(path: Path, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise InstarError("forbidden", f"{path} is no plain file", hint=f"Remove {path}, then start again.")
-    if status.st_uid != os.geteuid():
-        raise InstarError("forbidden", f"{path} belongs to another user", hint=f"Run as its owner, or remove {path}.")
-    if stat.S_IMODE(status.st_mode) & _OTHERS:
-        raise InstarError(
-            "forbidden", f"{path} is open to other users", hint=f"Run `chmod 600 {path}`, then start again."
-        )
+    create_private(path, token.encode() + b"\n")

@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
+from instar.base.errors import InstarError
 from instar.wire.limits import AUTH_FAILURES_MAX, AUTH_FAILURES_WINDOW_S, AUTH_LOCK_S, AUTH_PEERS_MAX
 
 _IPV6_SITE_BITS = 64
@@ -20,6 +21,8 @@ class Lockout:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.on_locked: Callable[[str], None] = lambda _: None
+        """Called with the address when one gets locked, once for each lock."""
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._locked_until: OrderedDict[str, float] = OrderedDict()
 
@@ -34,6 +37,20 @@ class Lockout:
             del self._locked_until[site]
         return max(left, 0.0) if until else 0.0
 
+    def refuse(self, peer: str) -> None:
+        """Let a caller pass whose address is not locked.
+
+        Raises:
+            InstarError: `rate_limited` with the time that is left.
+        """
+        if wait_s := self.wait_s(peer):
+            raise InstarError(
+                "rate_limited",
+                "too many wrong credentials came from this address",
+                retry_after_s=round(wait_s, 3),
+                detail={"cause": "rate_limited"},
+            )
+
     def failed(self, peer: str) -> None:
         """Note a wrong credential from this address."""
         site, at = _site(peer), self._clock()
@@ -45,6 +62,7 @@ class Lockout:
         if len(failures) >= AUTH_FAILURES_MAX:
             del self._failures[site]
             self._locked_until[site] = at + AUTH_LOCK_S
+            self.on_locked(site)
         for seen in (self._failures, self._locked_until):
             if len(seen) > AUTH_PEERS_MAX:
                 seen.popitem(last=False)

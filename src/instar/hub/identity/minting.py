@@ -9,9 +9,10 @@ from instar.base.errors import InstarError
 from instar.base.ids import new_id
 from instar.store.seam import Draft, Transaction
 from instar.wire.events import KEYRING
+from instar.wire.identity import Scope
 
 from . import grant_table
-from .attenuation import Wanted, attenuate
+from .attenuation import Wanted, attenuate, confine
 from .grant_table import StoredGrant
 from .keyring import ROTATED, KeyEvent, event_of
 from .principals import Grant
@@ -71,22 +72,60 @@ async def revoke_agent_tokens(tx: Transaction, agent_id: str, *, actor: str = ""
         await revoke(tx, stored.grant.id, actor=actor, reason=reason)
 
 
-async def rotate(tx: Transaction, grant_id: str, token: Token, *, actor: str = "") -> StoredGrant:
-    """Replace a grant's token; the old one ends at once, and what was narrowed from the grant stays.
+async def rotate(
+    tx: Transaction, grant_id: str, token: Token, *, actor: str = "", scopes: frozenset[Scope] | None = None
+) -> StoredGrant:
+    """Replace a grant's token; the old one ends at once. With `scopes` it keeps those alone.
+
+    What was narrowed from the grant stays, unless the grant itself is narrowed.
 
     Raises:
         InstarError: `not_found` when there is no such grant, `conflict` when it has ended.
     """
+    stored, at = await _holding(tx, grant_id), now()
+    grant = stored.grant if scopes is None else confine(stored.grant, scopes)
+    await grant_table.replace_token(tx, grant_id, token)
+    await _append(tx, "key.revoked", event_of(stored, ROTATED), actor, at)
+    if grant.scopes != stored.grant.scopes:
+        await grant_table.set_scopes(tx, grant_id, grant.scopes)
+        for child in await grant_table.children(tx, grant_id):
+            await revoke(tx, child.grant.id, actor=actor, reason="parent narrowed")
+    return await _renew(tx, stored, grant, token, actor, at)
+
+
+async def hand_out(tx: Transaction, grant_id: str, token: Token) -> StoredGrant:
+    """Give a grant whose token nobody was shown another one. Nothing ends: nobody holds the old one.
+
+    Raises:
+        InstarError: `not_found` when there is no such grant, `conflict` when it has ended.
+    """
+    stored, at = await _holding(tx, grant_id), now()
+    await grant_table.replace_token(tx, grant_id, token)
+    return await _renew(tx, stored, stored.grant, token, "", at)
+
+
+async def restore_root(tx: Transaction, grant_id: str, root: Grant) -> None:
+    """Give a stored root what it holds by now: a newer hub may know scopes that an older one did not."""
+    stored = await _holding(tx, grant_id)
+    await grant_table.set_scopes(tx, grant_id, root.scopes)
+    await _append(tx, "key.created", event_of(replace(stored, grant=root), "upgraded"), "", now())
+
+
+async def _holding(tx: Transaction, grant_id: str) -> StoredGrant:
     stored = await grant_table.find(tx, grant_id)
     if stored is None:
         raise InstarError("not_found", f"there is no key {grant_id}")
-    at = now()
     end = stored.grant.expires_at
-    if stored.revoked_at is not None or (end is not None and end <= at):
+    if stored.revoked_at is not None or (end is not None and end <= now()):
         raise InstarError("conflict", f"key {grant_id} has ended", hint="Create a new key with `instar keys create`.")
-    await grant_table.replace_token(tx, grant_id, token)
-    renewed = StoredGrant(stored.grant, stored.name, token.hash, token.prefix, stored.created_at)
-    await _append(tx, "key.revoked", event_of(stored, ROTATED), actor, at)
+    return stored
+
+
+async def _renew(
+    tx: Transaction, stored: StoredGrant, grant: Grant, token: Token, actor: str, at: Micros
+) -> StoredGrant:
+    """Say that a grant has another token."""
+    renewed = StoredGrant(grant, stored.name, token.hash, token.prefix, stored.created_at)
     await _append(tx, "key.created", event_of(renewed, ROTATED), actor, at)
     return renewed
 

@@ -5,6 +5,7 @@ from instar.base.errors import InstarError
 _HINTS = {
     "run": "List runs with `GET /v1/runs`.",
     "key": "List keys with `instar keys list`.",
+    "device": "List devices with `instar devices list`.",
     "message": "Read the conversation for the ids of its messages.",
     "person": "List people with `instar users list`.",
     "dm": "Name its `participant_ids` to open it.",

@@ -34,6 +34,8 @@ class Caller:
 
     grant: Grant
     is_local: bool = False
+    is_direct: bool = False
+    """Whether it comes from this machine and not from a browser."""
 
     @property
     def principal(self) -> Principal:
@@ -52,6 +54,8 @@ class Caller:
 
 LOCAL_OPERATOR = Principal("operator", PrincipalKind.OPERATOR, "Operator")
 ANONYMOUS = Principal("anonymous", PrincipalKind.ANONYMOUS, "")
+GATEWAY = Principal("gateway", PrincipalKind.SERVICE, "Gateway")
+"""Who presents the gateway's shared secret and no device."""
 
 
 RESERVED_IDS = frozenset({"operator", "anonymous", "system", "gateway"})

@@ -5,10 +5,11 @@ from dataclasses import replace
 from instar.wire.identity import Principal, PrincipalKind, Scope
 
 from .policy import AuthPolicy
-from .principals import ANONYMOUS, LOCAL_OPERATOR, Caller, Grant
+from .principals import ANONYMOUS, GATEWAY, LOCAL_OPERATOR, Caller, Grant
 
 LOCAL_GRANT_ID = "local"
 ANONYMOUS_GRANT_ID = "anonymous"
+SHARED_GRANT_ID = "shared"
 
 _ANYBODY_HERE = frozenset((Scope.OBSERVE, Scope.WRITE, Scope.ATTACH, Scope.ADMIN))
 """What mode `none` gives to who connects from this machine: never keys, never operate."""
@@ -20,6 +21,11 @@ AGENT_SCOPES = frozenset((Scope.WRITE, Scope.ATTACH))
 def local_root() -> Grant:
     """Return the local operator's grant: every scope. Who can read its file owns the hub."""
     return Grant(LOCAL_GRANT_ID, LOCAL_OPERATOR, "local", frozenset(Scope))
+
+
+def shared_root() -> Grant:
+    """Return the grant of who presents the gateway's shared secret on this machine: neither keys nor a node."""
+    return Grant(SHARED_GRANT_ID, GATEWAY, "shared", frozenset(Scope) - {Scope.KEYS, Scope.NODE})
 
 
 def anonymous_here() -> Grant:

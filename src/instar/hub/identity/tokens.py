@@ -6,12 +6,14 @@ from instar.base.ids import new_secret, secret_hash
 
 from .principals import GrantKind
 
+DEVICE_PREFIX = "idt"
+"""What a device's token begins with."""
 _PREFIXES: dict[GrantKind, str] = {
     "local": "ik",
     "key": "ik",
     "agent": "magt_v1",
     "session": "is",
-    "device": "idt",
+    "device": DEVICE_PREFIX,
     "person": "ip",
 }
 _RECOGNISABLE_CHARS = 5

@@ -10,9 +10,11 @@ from instar.bus.fanout import R, Renderer
 from instar.hub.agents.agents import Agents
 from instar.hub.delivery.delivery import Delivery
 from instar.hub.delivery.feed import Feed, Sink
-from instar.hub.identity.authentication import Credential
-from instar.hub.identity.identity import Identity
+from instar.hub.identity.authentication import Credential, Signed
+from instar.hub.identity.devices.requests import PairingAsk
+from instar.hub.identity.identity import NOTHING, Identity
 from instar.hub.identity.principals import Caller
+from instar.wire.devices import Device, DeviceToken, PairingRequest
 from instar.wire.names import Network
 from instar.wire.operation import ObjectKind, Operation, Verb
 
@@ -50,9 +52,61 @@ class Hub:
         """
         return self._identity.authenticate(credential)
 
-    def visitor(self) -> Caller:
-        """Return the caller of operations that need no credential: health and sign-in."""
-        return self._identity.visitor()
+    def visitor(self, credential: Credential = NOTHING) -> Caller:
+        """Return the caller of operations that need no credential: health, sign-in, a device's first steps."""
+        return self._identity.visitor(credential)
+
+    # Devices
+
+    @property
+    def hub_id(self) -> str:
+        """The hub's id, which devices pin: the SHA-256 of its public key in hex."""
+        return self._identity.devices.hub_key.id
+
+    @property
+    def hub_public_key(self) -> bytes:
+        """The hub's raw Ed25519 public key."""
+        return self._identity.devices.hub_key.public_key
+
+    async def request_pairing(self, credential: Credential, ask: PairingAsk) -> PairingRequest:
+        """Take the ask of the device that this credential proves; a repeat of one that waits is that one.
+
+        State `approved` says that the hub let it in by itself: authenticate again, with the same credential.
+
+        Raises:
+            InstarError: `not_paired` with cause `pairing_closed`; `overloaded` when too many wait; `conflict` when the
+                device has all that it asks for; `device_revoked`; `key_mismatch`; as `authenticate` for the rest.
+        """
+        return await self._identity.request_pairing(credential, ask)
+
+    async def pairing_decided(self, request_id: str, timeout_s: float) -> PairingRequest:
+        """Wait at most so long for the decision on a request; return the request as it is then.
+
+        Raises:
+            InstarError: `not_found` when there is none.
+        """
+        return await self._identity.devices.decided(request_id, timeout_s)
+
+    async def device_token(self, caller: Caller) -> DeviceToken | None:
+        """Return a device's token in the role that it connected in, when it has yet to be given one.
+
+        Only hashes are stored, so a token is shown once: None for a device that was given its token before, and for
+        who is no device. No socket ends by this, as nobody holds the token that it replaces.
+        """
+        return await self._identity.devices.first_token(caller.grant)
+
+    def device_of(self, caller: Caller) -> Device | None:
+        """Return the device that the caller is, or whose session it is; None when it is none."""
+        return self._identity.devices.of(caller.grant)
+
+    def on_ended(self, caller: Caller, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Call back once on the loop, with the reason, when the caller's grant ends or its token is replaced.
+
+        Return the way to stop it. A grant that has ended already, as it may while a handshake waits, ends it at once.
+        """
+        return self._identity.watch(caller.grant, callback)
+
+    # Operations and feeds
 
     async def invoke(
         self,
@@ -117,4 +171,4 @@ class Hub:
         self._delivery.failed(agent_id, error)
 
 
-__all__ = ["Attachment", "Caller", "Credential", "Feed", "Hub"]
+__all__ = ["Attachment", "Caller", "Credential", "Feed", "Hub", "PairingAsk", "Signed"]

@@ -21,7 +21,8 @@ CREATE TABLE device_grants (
     device TEXT NOT NULL,
     role TEXT NOT NULL,
     grant_id TEXT NOT NULL,
-    rotated_at INTEGER,
+    withheld TEXT NOT NULL,         -- JSON list of the scopes that it asked for and was not given
+    rotated_at INTEGER,             -- when it was given its token; NULL: nobody knows one yet
     PRIMARY KEY (org, device, role)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX device_grants_grant ON device_grants (org, grant_id);
