@@ -70,6 +70,8 @@ VALID: dict[str, dict[str, Any]] = {
     "pairing.open": {"for_s": 60.0},
     "pairing.close": {},
     "pairing.code": {"scopes": ["devices"], "role": "operator", "name": "Phone", "expires_in_s": 60},
+    "audit.list": {"limit": "5", "principal": "operator", "operation": "hub.backup"},
+    "audit.verify": {"noted": ""},
     "rooms.list": {"limit": "10", "after": "general"},
     "rooms.create": {"id": "fresh", "name": "Fresh", "members": ["alpha"], "write_policy": "members"},
     "rooms.get": {"room_id": "plaza"},

@@ -42,3 +42,18 @@ async def test_damage(filled, damage, seq, cause):
     verdict = await filled.read(lambda reader: verify(reader, ROOM))
     assert (verdict.is_sound, verdict.damaged_seq) == (False, seq)
     assert cause in verdict.cause
+
+
+async def test_the_head_is_the_last_that_holds(filled):
+    whole = await filled.read(lambda reader: verify(reader, ROOM))
+    await filled.transact(lambda tx: tx.execute("UPDATE events SET actor = 'prn_x' WHERE seq = 4"))
+    broken = await filled.read(lambda reader: verify(reader, ROOM))
+    assert (whole.head_seq, broken.head_seq, broken.damaged_seq) == (5, 3, 4)
+    assert whole.head != broken.head
+
+
+async def test_where_nothing_is_erased_an_erasure_hides_a_change(filled):
+    await filled.transact(lambda tx: tx.execute("UPDATE events SET payload = x'7b7d', redacted = 1 WHERE seq = 3"))
+    assert (await filled.read(lambda reader: verify(reader, ROOM))).is_sound
+    verdict = await filled.read(lambda reader: verify(reader, ROOM, is_erasable=False))
+    assert (verdict.damaged_seq, "erased" in verdict.cause) == (3, True)

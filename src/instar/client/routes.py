@@ -44,6 +44,8 @@ ROUTES: dict[str, tuple[str, str]] = {
     "pairing.open": ("POST", "/v1/pairing/open"),
     "pairing.close": ("POST", "/v1/pairing/close"),
     "pairing.code": ("POST", "/v1/pairing/codes"),
+    "audit.list": ("GET", "/v1/audit"),
+    "audit.verify": ("GET", "/v1/audit/verify"),
     "rooms.list": ("GET", "/v1/rooms"),
     "rooms.create": ("POST", "/v1/rooms"),
     "rooms.get": ("GET", "/v1/rooms/{room_id}"),

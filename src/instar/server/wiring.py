@@ -12,6 +12,7 @@ from instar.hub.delivery.delivery import Delivery
 from instar.hub.delivery.guard import LoopGuard
 from instar.hub.delivery.policy import DeliveryPolicy
 from instar.hub.identity.identity import Identity
+from instar.hub.operations.audit import Audit
 from instar.hub.operations.card import Card, Counts
 from instar.hub.operations.hub import Hub
 from instar.hub.operations.invoke import Operations
@@ -99,7 +100,7 @@ def wire(
     card = Card(store, authority, settings.auth, network, data_dir, counts, addresses)
     bindings = (
         *card.bindings(), *settings_handlers.bindings(loaded), *identity.bindings(), *rooms.bindings(),
-        *agents.bindings(), *delivery.bindings(), *runs.bindings(),
+        *agents.bindings(), *delivery.bindings(), *runs.bindings(), *Audit(store).bindings(),
     )  # fmt: skip
     operations = Operations(store, authority, bindings)
     hub = Hub(network, identity, operations, agents, delivery, scope)

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from .limits import LOG_TAIL_MAX_BYTES, LOG_TAIL_MAX_LINES, PAGE_MAX
-from .operation import Nothing, ObjectKind, Operation, Route, Verb
+from .operation import ObjectKind, Operation, Route, Verb
 
 
 class AuditEntry(Struct, frozen=True, omit_defaults=True):
@@ -43,13 +43,20 @@ class AuditList(Struct, frozen=True):
     has_more: bool
 
 
+class VerifyAudit(Struct, omit_defaults=True):
+    """Verify the log, and that it goes on from where it was."""
+
+    noted: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
+    """A `head` that was noted earlier and elsewhere: only with it does a cut-off end show."""
+
+
 class AuditProof(Struct, frozen=True, omit_defaults=True):
     """Whether the chain holds from the first entry to the last."""
 
     is_whole: bool
     entries: int
     head: str
-    """Hex of the last link: noted elsewhere, it shows later whether the end was cut off."""
+    """Hex of the last link that holds: noted elsewhere, it shows later whether the end was cut off."""
     head_seq: int
     broken_at: int = 0
     """`seq` of the first entry that does not follow from those before it."""
@@ -83,7 +90,7 @@ LIST = Operation(
     "List privileged acts", Route("GET", "/v1/audit"),
 )  # fmt: skip
 VERIFY = Operation(
-    "audit.verify", Nothing, AuditProof, Verb.OPERATE, ObjectKind.HUB,
+    "audit.verify", VerifyAudit, AuditProof, Verb.OPERATE, ObjectKind.HUB,
     "Verify the chain of the audit log", Route("GET", "/v1/audit/verify"),
 )  # fmt: skip
 LOGS = Operation(
@@ -91,4 +98,4 @@ LOGS = Operation(
     "Read the end of the hub's log", Route("GET", "/v1/logs"),
 )  # fmt: skip
 
-OPERATIONS = (LIST, VERIFY, LOGS)
+OPERATIONS = (LIST, VERIFY)

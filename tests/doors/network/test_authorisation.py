@@ -66,6 +66,8 @@ LET_IN: dict[str, set[str]] = {
     "pairing.open": {"devices"},
     "pairing.close": {"devices"},
     "pairing.code": {"devices"},
+    "audit.list": {"operate"},
+    "audit.verify": {"operate"},
     "rooms.list": ANYONE,
     "rooms.create": ADMIN,
     "rooms.get": READERS,
