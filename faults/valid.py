@@ -124,6 +124,14 @@ VALID: dict[str, dict[str, Any]] = {
     "runs.list": {"agent_id": "beta", "state": "done", "limit": "5"},
     "runs.get": {"run_id": "run-1"},
     "runs.cancel": {"run_id": "run-1", "reason": "r"},
+    "runs.await": {"message_id": "m-1", "wait": 0},
+    "sessions.open": {"agent_id": "beta", "name": "fresh", "label": "Fresh"},
+    "sessions.list": {"agent_id": "beta", "search": "plan", "limit": 10},
+    "sessions.get": {"session_id": "agent:beta:plan"},
+    "sessions.update": {"session_id": "agent:beta:plan", "label": "The plan"},
+    "sessions.reset": {"session_id": "agent:beta:plan"},
+    "sessions.remove": {"session_id": "agent:beta:gone"},
+    "sessions.messages": {"session_id": "agent:beta:plan", "limit": "10"},
 }
 """Operation → parameters that fit; with the objects of `prepare`."""
 
@@ -148,6 +156,8 @@ PREPARATION: list[tuple[str, str, Any, int]] = [
     ("POST", "/v1/apply", {"rooms": [{"id": "plaza", "members": ["alpha", "beta"]}, {"id": "fresh"}]}, 200),
     ("POST", "/v1/agents/register", {"requested_agent_id": "beta"}, 201),
     ("POST", "/v1/uploads?filename=plan.txt&media_type=text/plain", FILE, 201),
+    ("POST", "/v1/sessions", {"agent_id": "beta", "name": "plan"}, 201),
+    ("POST", "/v1/sessions", {"agent_id": "beta", "name": "gone"}, 201),
     sent("m-1", ROOM),
     sent("m-2", ROOM),
     sent("m-3", {"kind": "thread", "room_id": "plaza", "thread_id": "t-1"}),

@@ -122,6 +122,7 @@ class Engine:
         directory = self.rooms.directory
         self.agents = Agents(store, self.pump, self.fanout, self.identity.authority, directory, NETWORK)
         self.rooms.apply.agents = self.agents.declaring
+        self.rooms.sessions.is_agent = lambda agent_id: self.agents.get(agent_id) is not None
         self.delivery = Delivery(
             store, self.pump, self.fanout, self.identity, directory, self.agents, NETWORK, policy,
             scope=self.scope, guard=self.guard,

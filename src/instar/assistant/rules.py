@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from instar.base.errors import InstarError
 from instar.wire.messages import Message, Part, PartKind, TargetKind
+from instar.wire.sessions import is_session_of
 
 SLOW_MAX_S = 120.0
 """Longest answer that `/slow` streams."""
@@ -68,13 +69,15 @@ class Plan:
 
 
 def heeds(agent_fqid: str, message: Message) -> bool:
-    """Whether to answer: who mentions `agent_fqid` or writes to it alone, and people who mention nobody.
+    """Whether to answer: who mentions `agent_fqid`, or writes to it alone or in its session; people who mention nobody.
 
     Two agents that talk to each other in a room are not echoed, nor is a person who asks another agent.
     """
     if agent_fqid in message.mentions:
         return True
     if message.target.kind is TargetKind.DM and len(message.target.participant_ids) == 2:
+        return True
+    if is_session_of(message.target, agent_fqid):
         return True
     return message.from_.type == "human" and not message.mentions
 

@@ -60,6 +60,13 @@ ROUTES: dict[str, tuple[str, str]] = {
     "dms.open": ("POST", "/v1/dms"),
     "dms.get": ("GET", "/v1/dms/{dm_id}"),
     "dms.messages": ("GET", "/v1/dms/{dm_id}/messages"),
+    "sessions.open": ("POST", "/v1/sessions"),
+    "sessions.list": ("GET", "/v1/sessions"),
+    "sessions.get": ("GET", "/v1/sessions/{session_id}"),
+    "sessions.update": ("PATCH", "/v1/sessions/{session_id}"),
+    "sessions.reset": ("POST", "/v1/sessions/{session_id}/reset"),
+    "sessions.remove": ("DELETE", "/v1/sessions/{session_id}"),
+    "sessions.messages": ("GET", "/v1/sessions/{session_id}/messages"),
     "rooms.mark_read": ("PUT", "/v1/read-markers"),
     "rooms.export": ("GET", "/v1/export"),
     "hub.apply": ("POST", "/v1/apply"),
@@ -93,5 +100,6 @@ ROUTES: dict[str, tuple[str, str]] = {
     "runs.list": ("GET", "/v1/runs"),
     "runs.get": ("GET", "/v1/runs/{run_id}"),
     "runs.cancel": ("POST", "/v1/runs/{run_id}/cancel"),
+    "runs.await": ("GET", "/v1/runs/await"),
 }
 """Operation name → HTTP method and path; path parameters in braces."""

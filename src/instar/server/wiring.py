@@ -80,6 +80,7 @@ def wire(
     rooms = Rooms(store, pump, identity, network, guard, blobs, room_policy, data_dir)
     agents = Agents(store, pump, fanout, authority, rooms.directory, network)
     rooms.apply.agents = agents.declaring
+    rooms.sessions.is_agent = lambda agent_id: agents.get(agent_id) is not None
     delivery = Delivery(
         store, pump, fanout, identity, rooms.directory, agents, network, policy,
         scope=scope, guard=guard,

@@ -29,7 +29,7 @@ class InboxItem(Struct, frozen=True, omit_defaults=True):
     event: EventView
     state: ItemState
     reason: str = ""
-    """Why it wakes: `dm`, `mention`, `thread` or `room`."""
+    """Why it wakes: `dm`, `session`, `mention`, `thread` or `room`."""
     attempts: int = 0
     lease: str = ""
     """The lease to acknowledge with; only on items that this answer leased."""
@@ -104,6 +104,7 @@ class ReadEvents(Struct):
     room_id: str = ""
     thread_id: str = ""
     dm_id: str = ""
+    session_id: str = ""
 
 
 class EventPage(Struct, frozen=True):

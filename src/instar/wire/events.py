@@ -49,6 +49,10 @@ EVENT_TYPES: dict[str, EventType] = {
     "room.removed": EventType("room", "A room was removed; its history stays stored."),
     "thread.created": EventType("thread", "A thread's first message is about to follow."),
     "dm.created": EventType("dm", "A direct conversation was opened."),
+    "session.opened": EventType("session", "A session was opened."),
+    "session.updated": EventType("session", "A session's label or members changed."),
+    "session.reset": EventType("session", "A session began anew: what was said before is no part of it."),
+    "session.removed": EventType("session", "A session was removed; its name may be opened anew."),
     "agent.registered": EventType("agent", "An agent id was claimed."),
     "agent.updated": EventType("agent", "An agent's name, wake policy or token changed."),
     "agent.connected": EventType("agent", "An agent attached."),
@@ -164,6 +168,7 @@ class EventView(msgspec.Struct, frozen=True, omit_defaults=True):
     reaction: dict[str, Any] | None = None
     thread: dict[str, Any] | None = None
     dm: dict[str, Any] | None = None
+    session: dict[str, Any] | None = None
     agent: dict[str, Any] | None = None
     loop: dict[str, Any] | None = None
     run: dict[str, Any] | None = None

@@ -49,6 +49,7 @@ class TargetKind(enum.StrEnum):
     ROOM = "room"
     THREAD = "thread"
     DM = "dm"
+    SESSION = "session"
 
 
 class Target(Struct, frozen=True, omit_defaults=True):
@@ -60,6 +61,8 @@ class Target(Struct, frozen=True, omit_defaults=True):
     parent_message_id: str = ""
     dm_id: str = ""
     participant_ids: list[str] = []
+    """Of a direct conversation; a stored message to a session names its members."""
+    session_id: str = ""
 
 
 class Actor(Struct, frozen=True, omit_defaults=True):
@@ -258,6 +261,7 @@ class ArtifactQuery(PageQuery):
     room_id: str = ""
     thread_id: str = ""
     dm_id: str = ""
+    session_id: str = ""
 
 
 class ArtifactPage(Struct, frozen=True):
@@ -274,6 +278,7 @@ class SearchQuery(Struct):
     room_id: str = ""
     thread_id: str = ""
     dm_id: str = ""
+    session_id: str = ""
     from_: str = field(name="from", default="")
     limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = 20
     before: int = 0

@@ -59,6 +59,18 @@ def room_key(kind: str, room_id: str) -> RoomKey:
     return RoomKey(f"{kind}:{room_id}")
 
 
+def session_id_of(agent_id: str, name: str) -> str:
+    """Return the id of an agent's session: `agent:AGENT:NAME`. Agent ids hold no colon, names may."""
+    return f"agent:{agent_id}:{name}"
+
+
+def session_parts(session_id: str) -> tuple[str, str]:
+    """Return agent and name of a session's id; both empty when it is none."""
+    prefix, _, rest = session_id.partition(":")
+    agent_id, _, name = rest.partition(":")
+    return (agent_id, name) if prefix == "agent" and agent_id and name else ("", "")
+
+
 def split_key(key: str) -> tuple[str, str]:
     """Return kind and id of a room key, or of a target typed by a person (`room:general`)."""
     kind, _, room_id = key.partition(":")

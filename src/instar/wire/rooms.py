@@ -224,6 +224,7 @@ class ExportRoom(Struct):
     room_id: str = ""
     thread_id: str = ""
     dm_id: str = ""
+    session_id: str = ""
 
 
 class ExportEnd(Struct, frozen=True):

@@ -189,4 +189,4 @@ AWAIT = Operation(
     "Wait for a run to end; who may not read its room finds none", Route("GET", "/v1/runs/await"),
 )  # fmt: skip
 
-OPERATIONS = (LIST, GET, CANCEL)
+OPERATIONS = (LIST, GET, CANCEL, AWAIT)

@@ -26,6 +26,36 @@ def event(seq: int, kind: str = "agent.connected", payload: bytes = AGENT) -> Ev
     return Event(seq, seq - 1, "home", room, f"evt_{seq}", kind, "beta", Micros(1_000_000), payload, b"", b"")
 
 
+SESSION_MESSAGE = (
+    b'{"id":"m","network_id":"local","origin":{"network_id":"local","message_id":"m"},'
+    b'"target":{"kind":"session","participant_ids":["alpha","ada"],"session_id":"agent:alpha:main"},'
+    b'"from":{"type":"human","id":"ada"},"parts":[{"kind":"text","text":"hi \\u2028"}],'
+    b'"created_at":"2026-01-01T00:00:00Z"}'
+)
+
+
+def of_session(kind: str, payload: bytes) -> Event:
+    return msgspec.structs.replace(event(1, kind, payload), room=RoomKey("session:agent:alpha:main"))
+
+
+def test_attach_shows_a_session_as_a_direct_conversation() -> None:
+    """Its clients know no other private conversation: what wakes them, and what they answer with, is its key."""
+    (payload,) = unframed(AttachRenderer("local").render(of_session("message.created", SESSION_MESSAGE)))
+    told = msgspec.json.decode(payload)["event"]["message"]
+    direct = {"kind": "dm", "dm_id": "session:agent:alpha:main", "participant_ids": ["alpha", "ada"]}
+    assert told == msgspec.json.decode(SESSION_MESSAGE) | {"target": direct}
+    assert shapes.decode(msgspec.json.encode(told), shapes.Message).target.dm_id == "session:agent:alpha:main"
+    opened = b'{"key":"session:agent:alpha:main","members":["alpha"]}'
+    (payload,) = unframed(AttachRenderer("local").render(of_session("session.opened", opened)))
+    assert msgspec.json.decode(payload)["event"]["session"]["members"] == ["alpha"]
+
+
+def test_our_own_streams_show_a_session_as_it_is() -> None:
+    made = of_session("message.created", SESSION_MESSAGE)
+    for rendered in (StreamRenderer("local").render(made), LinkRenderer("local").render(made)):
+        assert b'"kind":"session"' in rendered
+
+
 def unframed(data: bytes) -> list[bytes]:
     payloads: list[bytes] = []
     while data:

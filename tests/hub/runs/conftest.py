@@ -26,6 +26,7 @@ from instar.hub.identity.principals import Caller
 from instar.hub.identity.roots import local_root
 from instar.hub.rooms.applying import Applying
 from instar.hub.rooms.directory import Directory
+from instar.hub.rooms.governing import set_members, standing_room
 from instar.hub.rooms.load import load
 from instar.hub.rooms.messages import Messages
 from instar.hub.runs import records
@@ -196,9 +197,18 @@ class World:
 
         await self.store.transact(change)
 
-    async def send(self, text: str, room: str = "general"):
+    async def send(self, text: str, room: str = "general", message_id: str = ""):
         target = Target(TargetKind.ROOM, room_id=room)
-        return await self.messages.deliver(OPERATOR, SendMessage(target, [Part(PartKind.TEXT, text)]))
+        return await self.messages.deliver(OPERATOR, SendMessage(target, [Part(PartKind.TEXT, text)], message_id))
+
+    async def join(self, agent_id: str, room: str = "general") -> None:
+        """Make an agent a member of a room, beside those who are."""
+
+        async def join(tx):
+            state = await standing_room(tx, RoomKey(f"room:{room}"), NETWORK)
+            await set_members(tx, state, [*state.members, agent_id], "")
+
+        await self.store.transact(join)
 
     async def invoke(self, name: str, params, caller: Caller = OPERATOR):
         binding = next(each for each in self.runs.bindings() if each.operation.name == name)

@@ -8,6 +8,7 @@ from instar.base.tasks import TaskScope
 from instar.doors import credentials
 from instar.doors.heartbeat import Heartbeat
 from instar.hub.operations.hub import Caller, Credential, Hub
+from instar.wire import sessions
 from instar.wire.agents import REGISTER, AgentRegistration
 from instar.wire.devices import ASK, CHALLENGE, OUTCOME, SIGN_IN, USE_CODE
 from instar.wire.http import Request, Response, StreamResponse, Upgrade
@@ -76,6 +77,7 @@ class NetworkDoor:
         }
         self._specials: dict[str, Callable[[Request, Endpoint, Any, Caller], Awaitable[Answer]]] = {
             REGISTER.name: self._registered,
+            sessions.OPEN.name: self._session_opened,
             EXCHANGE.name: self._signed_in,
             PASSWORD.name: self._signed_in,
             LOGOUT.name: self._logged_out,
@@ -153,6 +155,10 @@ class NetworkDoor:
         done: AgentRegistration = await self._invoke(request, endpoint, params, caller)
         is_new = done.created or bool(done.agent_token)
         return json_reply(done, 201 if is_new else 200, route=endpoint.path)
+
+    async def _session_opened(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401
+        done: sessions.Session = await self._invoke(request, endpoint, params, caller)
+        return json_reply(done, 201 if done.created else 200, route=endpoint.path)
 
     async def _signed_in(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401
         issued = await self._invoke(request, endpoint, params, caller)

@@ -7,8 +7,10 @@ import msgspec
 from instar.wire.attach.frames import event_frame
 from instar.wire.events import Event, render
 from instar.wire.frames import text_frame
+from instar.wire.messages import Target, TargetKind
 from instar.wire.native.frames import events_frame, signal_frame
 from instar.wire.runs import Signal
+from instar.wire.sessions import as_direct
 
 _encode = msgspec.json.Encoder().encode
 
@@ -23,6 +25,8 @@ class AttachRenderer:
 
     def render(self, event: Event) -> bytes:
         """Return one EVENT frame."""
+        if event.room.startswith("session:"):
+            event = _as_direct(event)
         return text_frame(event_frame(self._network_id, event.id, render(event, self._network_id)))
 
     def join(self, rendered: Sequence[bytes]) -> bytes:
@@ -75,6 +79,25 @@ class LinkRenderer:
     def signal(self, signal: Signal) -> bytes:
         """Return one `signal` frame."""
         return text_frame(signal_frame(_encode(signal)))
+
+
+class _Aimed(msgspec.Struct):
+    """A payload with a target."""
+
+    target: Target | None = None
+
+
+_aimed = msgspec.json.Decoder(_Aimed).decode
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def _as_direct(event: Event) -> Event:
+    """Return an event of a session as clients of attach.v1 know it: its target is a direct conversation."""
+    target = _aimed(event.payload).target
+    if target is None or target.kind is not TargetKind.SESSION:
+        return event
+    told = _members(event.payload) | {"target": msgspec.Raw(_encode(as_direct(target)))}
+    return msgspec.structs.replace(event, payload=_encode(told))
 
 
 def sse_event(cursor: str, kind: str, json: bytes) -> bytes:

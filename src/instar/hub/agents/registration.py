@@ -15,6 +15,7 @@ from instar.hub.identity.policy import AuthPolicy
 from instar.hub.identity.principals import Caller
 from instar.hub.identity.roots import AGENT_SCOPES, sponsor
 from instar.hub.rooms.governing import leave_rooms
+from instar.hub.rooms.session_changes import leave_sessions
 from instar.store.seam import HOME, Draft, Store, Transaction
 from instar.wire.agents import AgentEvent, AgentRef, AgentRegistration, AgentToken, RegisterAgent, Wake
 from instar.wire.events import DIRECTORY
@@ -185,6 +186,7 @@ class Registration:
         payload = msgspec.json.encode(gone)
         await tx.append(Draft(DIRECTORY, new_id("evt"), "agent.removed", payload, at, actor))
         await leave_rooms(tx, self._network, agent.id, actor)
+        await leave_sessions(tx, self._network, agent.id, actor)
 
     async def _find(self, tx: Transaction, agent_id: str) -> AgentState:
         agent = await find(tx, agent_id, self._network)

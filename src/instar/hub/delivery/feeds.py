@@ -109,13 +109,17 @@ class Feeds:
         else:
             feed.rooms = set(rooms)
             self._fanout.subscribe(feed, rooms, signals=signals)
+        for key, begins_after in self._directory.begun_anew.items():
+            # An earlier generation of a session is no part of what its members read.
+            if key in feed.rooms and begins_after > feed.sent_seq:
+                feed.since[key] = begins_after
         if feed.agent_id:
             # An agent's memberships begin where it joined: older messages were never for it.
             for key in self._directory.of_member(feed.agent_id):
                 room = self._directory.get(key)
                 since_seq = room.members.get(feed.agent_id, 0) if room else 0
                 if since_seq > feed.sent_seq:
-                    feed.since[key] = since_seq - 1
+                    feed.since[key] = max(since_seq - 1, feed.since.get(key, 0))
 
     def close(self, feed: Feed) -> None:
         """Forget a feed; its sink hears nothing more. Closing twice is no error."""
@@ -159,6 +163,8 @@ class Feeds:
             elif not may_read and room.key in feed.rooms:
                 feed.rooms.discard(room.key)
                 self._fanout.remove_room(feed, room.key)
+            elif may_read and room.begins_after > feed.since.get(room.key, 0):
+                feed.since[room.key] = room.begins_after
 
     def _start_reader(self, feed: Feed) -> None:
         self._scope.start("feed", self._read(feed))

@@ -59,7 +59,8 @@ class LoopGuard:
         self.agent_of: Callable[[str], AgentState | None] = _nobody
         self.is_stopped: Callable[[], bool] = lambda: False
         self.stop_reason: Callable[[], str] = lambda: ""
-        pump.apply_with("room.removed", lambda event: self._loops.forget(event.room))
+        for ending in ("room.removed", "session.removed", "session.reset"):
+            pump.apply_with(ending, lambda event: self._loops.forget(event.room))
 
     def delivered(self, agent_id: str, room: RoomKey, seq: int) -> None:
         """Take note that an agent has leased an inbox item: what it says next in that room answers it."""

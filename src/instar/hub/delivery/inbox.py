@@ -17,7 +17,7 @@ from instar.wire.agents import Wake
 from instar.wire.delivery import AckInbox, Inbox, InboxItem, ItemState, NackInbox, ReadInbox, ReplayInbox, Settled
 from instar.wire.events import Event, EventView, RoomKey, render
 from instar.wire.limits import UNREAD_COUNT_MAX
-from instar.wire.names import Network
+from instar.wire.names import Network, fqid
 
 from .acknowledgements import WakeNote
 from .bell import Bell, wait_until
@@ -26,7 +26,7 @@ from .desks import Desks, OpenDesk
 from .items import put_items, put_low_water, put_settled, read_dead
 from .items import settle_through as write_settled_through
 from .policy import DeliveryPolicy
-from .wake import said, why
+from .wake import Said, said, why
 
 WakeDraft = Callable[[str, WakeNote, str, int], Draft]
 """(agent id, wake, error, attempt) → the event that says the wake failed."""
@@ -146,7 +146,7 @@ class Inboxes:
             await put_low_water(tx, agent_id, low_water)
         for item in dead:
             if (event := await _event(tx, item.seq)) is not None and (message := said(event)) is not None:
-                reason = why(message, "", Wake.ALL)
+                reason = self._why(agent_id, message)
                 note = WakeNote(item.seq, event.room, message.id, reason, message.target)
                 await tx.append(self._failed_draft(agent_id, note, item.error, item.attempts))
 
@@ -299,25 +299,29 @@ class Inboxes:
         views: list[InboxItem] = []
         left: list[int] = []
         for item, event in zip(items, events, strict=True):
-            if event is None or event.room not in rooms:
-                # The agent has left the room: what was said there is not its to read any more.
+            if event is None or event.seq <= rooms.get(event.room, event.seq):
+                # The agent has left the room, or the session began anew: what was said there is not its to read now.
                 left.append(item.seq)
                 continue
             if item.state is ItemState.LEASED:
                 self._delivered(opened.agent_id, event.room, item.seq)
-            views.append(self._view(item, event))
+            views.append(self._view(opened.agent_id, item, event))
         if left and items[0].state is not ItemState.DEAD:
             await self.settle(opened.agent_id, left)
         return Inbox(opened.agent_id, views, opened.desk.low_water)
 
-    def _view(self, item: Item, event: Event) -> InboxItem:
+    def _why(self, agent_id: str, message: Said) -> str:
+        """Return why a message that is in the inbox wakes its agent."""
+        return why(message, fqid(self._network.id, "agents", agent_id), Wake.ALL)
+
+    def _view(self, agent_id: str, item: Item, event: Event) -> InboxItem:
         message = said(event)
         is_leased, is_failed = item.state is ItemState.LEASED, item.state is ItemState.FAILED
         return InboxItem(
             item.seq,
             msgspec.json.decode(render(event, self._network.id), type=EventView),
             item.state,
-            reason=why(message, "", Wake.ALL) if message else "",
+            reason=self._why(agent_id, message) if message else "",
             attempts=item.attempts,
             lease=item.lease if is_leased else "",
             lease_until=to_rfc3339(item.until) if is_leased else "",

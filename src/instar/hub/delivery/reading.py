@@ -74,7 +74,10 @@ class EventReading:
         return seq
 
     def _rooms(self, caller: Caller, params: ReadEvents) -> Sequence[RoomKey] | None:
-        kinds = (("thread", params.thread_id), ("dm", params.dm_id), ("room", params.room_id))
+        kinds = (
+            ("session", params.session_id), ("thread", params.thread_id), ("dm", params.dm_id),
+            ("room", params.room_id),
+        )  # fmt: skip
         key = next((room_key(kind, room_id) for kind, room_id in kinds if room_id), None)
         if key is None:
             rooms = self._directory.readable(caller)
@@ -95,6 +98,9 @@ class EventReading:
         if rooms is None:
             hidden = self._authority.hidden_system_rooms(caller)
             events = [event for event in events if event.room not in hidden]
+        else:
+            begun_anew = self._directory.begun_anew
+            events = [event for event in events if event.seq > begun_anew.get(event.room, 0)]
         return EventPage([self._view(event) for event in events], str(cursor), has_more)
 
     def _view(self, event: Event) -> EventView:

@@ -5,7 +5,8 @@ import msgspec
 from instar.wire.agents import Wake
 from instar.wire.events import Event
 from instar.wire.messages import Actor, Target, TargetKind
-from instar.wire.names import fqid
+from instar.wire.names import fqid, session_parts
+from instar.wire.sessions import is_session_of
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -40,15 +41,17 @@ def policy_for(message: Said, wake: Wake, wake_rooms: dict[str, Wake]) -> Wake:
 
 
 def why(message: Said, agent_fqid: str, wake: Wake) -> str:
-    """Return why a message wakes the agent under a policy: dm, mention, thread or room; empty: it does not.
+    """Return why a message wakes the agent under a policy: dm, session, mention, thread or room; empty: it does not.
 
     The agent must be a member of the message's room. Its own messages never wake it; a namesake of another network
-    is somebody else.
+    is somebody else. In a session of its own everything wakes it, unless its policy is never.
     """
     if message.sender == agent_fqid:
         return ""
     if message.target.kind is TargetKind.DM:
         return "dm" if wake in {Wake.ALL, Wake.MENTIONS} else ""
+    if is_session_of(message.target, agent_fqid):
+        return "session" if wake is not Wake.NEVER else ""
     is_mentioned = agent_fqid in message.mentions
     in_thread = message.target.kind is TargetKind.THREAD
     wakes = {Wake.ALL: True, Wake.MENTIONS: is_mentioned, Wake.THREAD_ONLY: in_thread, Wake.NEVER: False}[wake]
@@ -70,6 +73,8 @@ def addressed(message: Said, network_id: str) -> dict[str, str]:
     if message.target.kind is TargetKind.DM:
         for participant in message.target.participant_ids:
             found[participant.removeprefix(prefix).removeprefix(f"{network_id}:")] = "dm"
+    if message.target.kind is TargetKind.SESSION:
+        found[session_parts(message.target.session_id)[0]] = "dm"
     if message.sender.startswith(prefix):
         found.pop(message.sender.removeprefix(prefix), None)
     return found
@@ -77,4 +82,6 @@ def addressed(message: Said, network_id: str) -> dict[str, str]:
 
 def may_address(event: Event) -> bool:
     """Whether an event can address somebody, without decoding it: the pump asks this of every event."""
-    return event.type == "message.created" and (event.room.startswith("dm:") or b'"mentions":' in event.payload)
+    return event.type == "message.created" and (
+        event.room.startswith(("dm:", "session:")) or b'"mentions":' in event.payload
+    )

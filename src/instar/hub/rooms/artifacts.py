@@ -29,13 +29,15 @@ class Artifacts:
         self._directory = directory
 
     def locate(self, caller: Caller, query: ArtifactQuery) -> RoomState | None:
-        """Return the conversation asked for: thread before direct conversation before room.
+        """Return the conversation asked for: session before thread before direct conversation before room.
 
         None is a direct conversation that the caller does not know of.
 
         Raises:
             InstarError: `unprocessable_entity` when none is named; `not_found` for an unknown room or thread.
         """
+        if query.session_id:
+            return self._standing(RoomKind.SESSION, query.session_id)
         if query.thread_id:
             return self._standing(RoomKind.THREAD, query.thread_id)
         if query.dm_id:
@@ -43,7 +45,7 @@ class Artifacts:
             return dm if dm is not None and self._directory.may_read(caller, dm) else None
         if query.room_id:
             return self._standing(RoomKind.ROOM, query.room_id)
-        raise InstarError("unprocessable_entity", "name a `room_id`, `thread_id` or `dm_id`")
+        raise InstarError("unprocessable_entity", "name a `room_id`, `thread_id`, `dm_id` or `session_id`")
 
     def _standing(self, kind: RoomKind, room_id: str) -> RoomState:
         room = self._directory.get(room_key(kind, room_id))
@@ -62,19 +64,21 @@ class Artifacts:
         if room is None:
             return ArtifactPage([], Page(False))
         keys = [room.key, *(thread.key for thread in self._directory.threads_of(room.key))]
-        rows, page = await self._store.read(lambda reader: _window(reader, keys, act.params))
+        rows, page = await self._store.read(lambda reader: _window(reader, keys, act.params, room.begins_after))
         return ArtifactPage([_ARTIFACT.decode(row[3]) for row in rows], page)
 
 
-async def _window(reader: Reader, keys: Sequence[RoomKey], query: PageQuery) -> tuple[list[Row], Page]:
+async def _window(
+    reader: Reader, keys: Sequence[RoomKey], query: PageQuery, begins_after: int
+) -> tuple[list[Row], Page]:
     limit = limit_of(query)
     if query.after:
-        place = await _place(reader, keys, query.after)
+        place = max(await _place(reader, keys, query.after), (begins_after + 1, -1))
         rows = await _rows(reader, keys, ">", "ASC", place, limit + 1)
         has_more, rows = len(rows) > limit, rows[:limit]
         return rows, Page(has_more, next_after=rows[-1][2] if has_more else "")
     place = await _place(reader, keys, query.before) if query.before else (2**62, 0)
-    rows = await _rows(reader, keys, "<", "DESC", place, limit + 1)
+    rows = [row for row in await _rows(reader, keys, "<", "DESC", place, limit + 1) if row[0] > begins_after]
     has_more, rows = len(rows) > limit, rows[:limit][::-1]
     return rows, Page(has_more, next_before=rows[0][2] if has_more else "")
 

@@ -1,17 +1,20 @@
 """The rows of artifacts: written with a message, replaced by an edit, deleted by a redaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
 from instar.base.clock import Micros
-from instar.store.seam import HOME, Transaction
+from instar.hub.identity.principals import Caller
+from instar.store.seam import HOME, Reader, Transaction
 from instar.wire.events import RoomKey
 from instar.wire.messages import Part
 
 from .compose import artifacts_of
 from .content import refuse
+from .directory import Directory
 from .state import RoomState
 
 
@@ -22,10 +25,17 @@ class Reach(NamedTuple):
     """It uploaded them …"""
     rooms: frozenset[RoomKey] | None
     """… or reads them in one of these; None: in any."""
+    begun_anew: Mapping[RoomKey, int] = MappingProxyType({})
+    """In these only past this `seq`."""
 
 
 EVERY_FILE = Reach("", None)
 """The reach of the hub's own agents."""
+
+
+def reach_of(caller: Caller, directory: Directory) -> Reach:
+    """Return which files the caller may put into a message."""
+    return Reach(caller.principal.id, directory.readable(caller), directory.begun_anew)
 
 
 async def check_blobs(tx: Transaction, parts: Sequence[Part], reach: Reach) -> None:
@@ -45,10 +55,15 @@ async def _reaches(tx: Transaction, digest: str, reach: Reach) -> bool:
     own = "SELECT 1 FROM uploads WHERE org = ?1 AND digest = ?2 AND principal = ?3"
     if await tx.row(own, HOME, digest, reach.principal):
         return True
-    named = await tx.rows(
-        "SELECT DISTINCT room FROM artifacts WHERE org = ?1 AND blob = ?2 AND blob <> ''", HOME, digest
+    return any(room in reach.rooms and seq > reach.begun_anew.get(room, 0) for room, seq in await named_in(tx, digest))
+
+
+async def named_in(reader: Reader, digest: str) -> list[tuple[RoomKey, int]]:
+    """Return the rooms where a message names this file, each with the `seq` of the last one."""
+    rows = await reader.rows(
+        "SELECT room, MAX(seq) FROM artifacts WHERE org = ?1 AND blob = ?2 AND blob <> '' GROUP BY room", HOME, digest
     )
-    return any(RoomKey(room) in reach.rooms for (room,) in named)
+    return [(RoomKey(room), seq) for room, seq in rows]
 
 
 async def store_artifacts(

@@ -83,6 +83,10 @@ def check_target(target: Target) -> None:
         if not target.dm_id and not target.participant_ids:
             raise refuse("a target of kind dm needs `dm_id` or `participant_ids`")
         return
+    if target.kind is TargetKind.SESSION:
+        if not is_id(target.session_id):
+            raise refuse("a target of kind session needs a `session_id`")
+        return
     if not is_id(target.room_id):
         raise refuse(f"a target of kind {target.kind} needs a `room_id`")
     if target.kind is TargetKind.THREAD:

@@ -1,6 +1,7 @@
 """What the log knows of a conversation: where it ends, how many messages it has, how many a reader has not read."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from instar.base.clock import Micros, to_rfc3339
@@ -50,9 +51,13 @@ async def heads_of(reader: Reader, keys: Sequence[RoomKey]) -> Mapping[str, Head
 
 
 async def unread_of(
-    reader: Reader, principal: str, keys: Sequence[RoomKey], heads: Mapping[str, Head]
+    reader: Reader,
+    principal: str,
+    keys: Sequence[RoomKey],
+    heads: Mapping[str, Head],
+    begun_anew: Mapping[RoomKey, int] = MappingProxyType({}),
 ) -> Mapping[str, Unread]:
-    """Return what `principal` has not read of these rooms."""
+    """Return what `principal` has not read of these rooms; in those that began anew, of what came since."""
     if not (keys and principal):
         return {}
     rows = await reader.rows(
@@ -63,7 +68,8 @@ async def unread_of(
         *keys,
     )
     marked: dict[str, int] = {row[0]: row[1] for row in rows}
-    return {key: await _unread(reader, key, marked.get(key, 0), heads.get(key, NO_HEAD)) for key in keys}
+    begin = {key: max(marked.get(key, 0), begun_anew.get(key, 0)) for key in keys}
+    return {key: await _unread(reader, key, begin[key], heads.get(key, NO_HEAD)) for key in keys}
 
 
 async def _unread(reader: Reader, key: RoomKey, marker: int, head: Head) -> Unread:

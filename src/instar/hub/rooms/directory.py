@@ -1,6 +1,6 @@
 """The rooms of the org in memory, changed only by the pump, so that decisions follow the order of the log."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -15,6 +15,7 @@ from instar.wire.messages import Target, TargetKind
 from instar.wire.names import Network, room_key, split_key
 from instar.wire.operation import ObjectKind, Verb
 from instar.wire.rooms import DirectConversation, Room, RoomKind, Thread, Visibility, WritePolicy
+from instar.wire.sessions import SessionEvent
 
 from .state import RoomState, Rules
 
@@ -34,6 +35,7 @@ class Directory:
         self._of_member: dict[str, set[RoomKey]] = {}
         self._threads: dict[RoomKey, list[RoomState]] = {}
         self._public: set[RoomKey] = set()
+        self._begun_anew: dict[RoomKey, int] = {}
         self._sorted: dict[RoomKind, list[RoomState]] = {}
         self._listeners: list[Callable[[RoomState], None]] = []
         for key in SYSTEM_ROOMS:
@@ -48,6 +50,10 @@ class Directory:
         pump.apply_with("room.removed", self._room_removed)
         pump.apply_with("thread.created", self._thread_created)
         pump.apply_with("dm.created", self._dm_created)
+        pump.apply_with("session.opened", self._session_begun)
+        pump.apply_with("session.reset", self._session_begun)
+        pump.apply_with("session.updated", self._session_updated)
+        pump.apply_with("session.removed", self._room_removed)
 
     def on_change(self, listener: Callable[[RoomState], None]) -> None:
         """Call `listener` after a room was created or changed, at that event's place in the order.
@@ -60,16 +66,28 @@ class Directory:
         """Return the room of this key, a removed one included, or None."""
         return self._rooms.get(key)
 
+    def at(self, key: RoomKey, seq: int) -> RoomState | None:
+        """Return the room as it is to who asks for what has this `seq`; see `RoomState.at`."""
+        room = self._rooms.get(key)
+        return None if room is None else room.at(seq)
+
+    @property
+    def begun_anew(self) -> Mapping[RoomKey, int]:
+        """Sessions of a later generation, each with the `seq` after which that begins."""
+        return self._begun_anew
+
     def of(self, target: Target) -> RoomState | None:
         """Return the existing conversation that `target` names, or None. A thread is found by its id alone."""
         if target.kind is TargetKind.ROOM:
             return self._rooms.get(room_key("room", target.room_id))
         if target.kind is TargetKind.THREAD:
             return self._rooms.get(room_key("thread", target.thread_id))
+        if target.kind is TargetKind.SESSION:
+            return self._rooms.get(room_key("session", target.session_id))
         return self._rooms.get(room_key("dm", target.dm_id))
 
     def of_member(self, member: str) -> frozenset[RoomKey]:
-        """Return every room, thread and direct conversation that this canonical member is in, removed ones not."""
+        """Return every conversation that this canonical member is in, removed ones not."""
         return self._with_threads(self._of_member.get(member, ()))
 
     def readable(self, caller: Caller) -> frozenset[RoomKey] | None:
@@ -127,6 +145,8 @@ class Directory:
             self._of_member.setdefault(member, set()).add(room.key)
         is_public = now.visibility is Visibility.PUBLIC and now.removed_at is None and room.parent_room is None
         (self._public.add if is_public else self._public.discard)(room.key)
+        if now.begins_after:
+            self._begun_anew[room.key] = now.begins_after
         self._sorted.clear()
 
     def _enter(self, room: RoomState) -> None:
@@ -135,7 +155,8 @@ class Directory:
 
     def _replace(self, key: RoomKey, rules: Rules) -> None:
         room = self._rooms[key]
-        before, room.own = room.own, rules
+        before = room.own
+        room.become(rules)
         self._index(room, before)
         self._tell(room)
         for thread in self._threads.get(key, ()):
@@ -178,3 +199,19 @@ class Directory:
         members = MappingProxyType(dict.fromkeys(made.participant_ids, event.seq))
         rules = Rules("", members=members)
         self._enter(RoomState(event.room, made.id, RoomKind.DM, self._network.id, event.created_at, rules))
+
+    def _session_begun(self, event: Event) -> None:
+        made = msgspec.json.decode(event.payload, type=SessionEvent)
+        known = self._rooms.get(event.room)
+        if known is None:
+            rules = Rules(made.label, members=MappingProxyType(dict.fromkeys(made.members, event.seq)))
+            session = RoomState(event.room, made.id, RoomKind.SESSION, self._network.id, event.created_at, rules)
+            self._enter(session)
+            return
+        known.created_at = event.created_at
+        self._replace(event.room, known.own.begun_anew(made.label, made.members, made.generation, event.seq))
+
+    def _session_updated(self, event: Event) -> None:
+        made = msgspec.json.decode(event.payload, type=SessionEvent)
+        own = replace(self._rooms[event.room].own, name=made.label)
+        self._replace(event.room, own.with_members(made.members, event.seq))

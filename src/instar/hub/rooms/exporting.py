@@ -21,7 +21,7 @@ EXPORT_PAGE = 500
 
 
 class Exporting:
-    """The handler of exports. A room's threads are exported by their own ids."""
+    """The handler of exports. A room's threads are exported by their own ids; of a session, its present generation."""
 
     def __init__(self, store: Store, directory: Directory, network: Network) -> None:
         self._store = store
@@ -40,11 +40,14 @@ class Exporting:
                 (RoomKind.ROOM, params.room_id),
                 (RoomKind.THREAD, params.thread_id),
                 (RoomKind.DM, params.dm_id),
+                (RoomKind.SESSION, params.session_id),
             )
             if room_id
         ]
         if len(named) != 1:
-            raise InstarError("unprocessable_entity", "name exactly one of `room_id`, `thread_id` and `dm_id`")
+            raise InstarError(
+                "unprocessable_entity", "name exactly one of `room_id`, `thread_id`, `dm_id` and `session_id`"
+            )
         room = self._directory.get(room_key(*named[0]))
         if room is None or room.is_removed:
             raise missing(*named[0])
@@ -54,11 +57,11 @@ class Exporting:
         """Begin an export that ends where the log of the conversation ends now."""
         key = act.object.key
         end = await self._store.read(lambda reader: _end_of(reader, key))
-        lines = self._lines(key, end.seq if end else 0)
+        lines = self._lines(key, act.object.begins_after, end.seq if end else 0)
         return RoomExport.streaming(lines, end.seq if end else 0, end.chain.hex() if end else "")
 
-    async def _lines(self, key: RoomKey, last_seq: int) -> AsyncIterator[bytes]:
-        seq, count, chain = 0, 0, ""
+    async def _lines(self, key: RoomKey, seq: int, last_seq: int) -> AsyncIterator[bytes]:
+        count, chain = 0, ""
         while seq < last_seq:
             events = await self._store.read(lambda reader, seq=seq: _page(reader, key, seq, last_seq))
             count += len(events)

@@ -10,6 +10,8 @@ from instar.store.log import before, by_id, page_after
 from instar.store.seam import Reader, Store
 from instar.wire.events import Event, RoomKey, message_event_id
 from instar.wire.messages import MessagePage, Page, PageQuery
+from instar.wire.rooms import RoomKind
+from instar.wire.sessions import as_direct
 
 from .folding import fold_all
 from .paging import check_cursors, limit_of, unknown_cursor
@@ -22,7 +24,7 @@ _END = 2**62
 
 
 class History:
-    """Handlers of the three message lists; a thread's messages are not among its room's."""
+    """Handlers of the message lists; a thread's messages are not among its room's."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -35,23 +37,33 @@ class History:
         """
         query: PageQuery = act.params
         check_cursors(query)
-        key, limit = act.object.key, limit_of(query)
+        room, limit = act.object, limit_of(query)
 
         async def read(reader: Reader) -> MessagePage:
-            events, page = await _window(reader, key, query, limit)
+            events, page = await _window(reader, room, query, limit)
             return MessagePage(await fold_all(reader, events), page)
 
         return await self._store.read(read)
 
+    async def direct(self, act: Act[Any, RoomState]) -> MessagePage:
+        """Return a page of a direct conversation, or of the session that its id stands for; see `page`."""
+        found = await self.page(act)
+        if act.object.kind is not RoomKind.SESSION:
+            return found
+        told = [msgspec.structs.replace(message, target=as_direct(message.target)) for message in found.messages]
+        return MessagePage(told, found.page)
 
-async def _window(reader: Reader, key: RoomKey, query: PageQuery, limit: int) -> tuple[Sequence[Event], Page]:
+
+async def _window(reader: Reader, room: RoomState, query: PageQuery, limit: int) -> tuple[Sequence[Event], Page]:
+    key = room.key
     if query.after:
-        seq = await position_of(reader, key, query.after)
+        seq = max(await position_of(reader, key, query.after), room.begins_after)
         events = await page_after(reader, key, seq, limit + 1, kind=KIND)
         has_more, events = len(events) > limit, events[:limit]
         return events, Page(has_more, next_after=_message_id(events[-1]) if has_more else "")
     seq = await position_of(reader, key, query.before) if query.before else _END
-    events = await before(reader, seq, limit + 1, rooms=[key], kind=KIND)
+    older = await before(reader, seq, limit + 1, rooms=[key], kind=KIND)
+    events = [event for event in older if event.seq > room.begins_after]
     has_more, events = len(events) > limit, events[-limit:]
     return events, Page(has_more, next_before=_message_id(events[0]) if has_more else "")
 

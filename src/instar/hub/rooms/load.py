@@ -11,7 +11,10 @@ from instar.wire.rooms import RoomKind, Visibility, WritePolicy
 from .directory import Directory
 from .state import RoomState, Rules
 
-_COLUMNS = "key, kind, id, name, parent, parent_message_id, visibility, write_policy, revision, created_at, removed_at"
+_COLUMNS = (
+    "key, kind, id, name, parent, parent_message_id, visibility, write_policy, revision, created_at, removed_at,"
+    " generation, begins_after"
+)
 
 
 async def load(reader: Reader, directory: Directory, network: Network) -> None:
@@ -41,10 +44,8 @@ async def read_room(reader: Reader, key: str, network: Network) -> RoomState | N
 
 
 def _state_of(row: Row, members: dict[str, int], parent: RoomState | None, network: Network) -> RoomState:
-    key, kind, room_id, name, _, parent_message_id, visibility, write_policy, revision, created_at, removed_at = row
-    rules = Rules(
-        name, Visibility(visibility), WritePolicy(write_policy), MappingProxyType(members), revision, removed_at
-    )
+    key, kind, room_id, name, _, parent_message_id, visibility, write_policy, revision, created_at, *newer = row
+    rules = Rules(name, Visibility(visibility), WritePolicy(write_policy), MappingProxyType(members), revision, *newer)
     return RoomState(
         RoomKey(key), room_id, RoomKind(kind), network.id, Micros(created_at), rules, parent, parent_message_id
     )

@@ -7,6 +7,7 @@ from instar.hub.identity.missing import missing
 from instar.store.seam import HOME, Reader, Store, Transaction
 from instar.wire.messages import Target
 from instar.wire.rooms import MarkRead, ReadMarker
+from instar.wire.sessions import from_direct
 
 from .content import check_target
 from .counts import heads_of, unread_of
@@ -29,11 +30,12 @@ class Markers:
         Raises:
             InstarError: `unprocessable_entity`, `not_found`.
         """
+        target = from_direct(target)
         check_target(target)
         room = self._directory.of(target)
         if room is None or room.is_removed:
-            ids = {"room": target.room_id, "thread": target.thread_id, "dm": target.dm_id}
-            raise missing(target.kind, ids[target.kind])
+            named = {"room": target.room_id, "thread": target.thread_id, "dm": target.dm_id}
+            raise missing(target.kind, named.get(target.kind, target.session_id))
         return room
 
     async def mark(self, act: Act[MarkRead, RoomState]) -> ReadMarker:
@@ -59,7 +61,8 @@ class Markers:
             )
 
         async def count(reader: Reader) -> ReadMarker:
-            unread = (await unread_of(reader, who, [key], await heads_of(reader, [key])))[key]
+            heads = await heads_of(reader, [key])
+            unread = (await unread_of(reader, who, [key], heads, self._directory.begun_anew))[key]
             return ReadMarker(who, key, unread.last_read_seq, unread.messages)
 
         await self._store.transact(move)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from instar.base.errors import InstarError
 from instar.hub.act import Act
 from instar.hub.identity.authority import Authority
@@ -24,9 +26,10 @@ from instar.wire.messages import (
 from instar.wire.names import Network, fqid
 from instar.wire.operation import ObjectKind
 from instar.wire.rooms import RoomKind
+from instar.wire.sessions import from_direct
 
 from .admission import Admission, Admitted
-from .attachments import EVERY_FILE, Reach, check_blobs, store_artifacts
+from .attachments import EVERY_FILE, Reach, check_blobs, reach_of, store_artifacts
 from .compose import Words, message_draft, message_id_for
 from .content import check_message_id, check_parts, check_target
 from .directory import Directory
@@ -114,6 +117,8 @@ class Messages:
                 `unauthorized`, `not_found`, `unprocessable_entity` (naming the field), `id_reused` (the id has other
                 content), `rate_limited`, `loop_stopped`, `paused`, or `conflict` when the room keeps changing.
         """
+        if (target := from_direct(message.target)) is not message.target:
+            message = msgspec.structs.replace(message, target=target)
         message_id = (
             check_message_id(message.id) if message.id else message_id_for(caller.principal.id, idempotency_key)
         )
@@ -155,7 +160,7 @@ class Messages:
         # A direct conversation that is yet to be opened has no row to guard.
         guards = () if is_new and room.kind is RoomKind.DM else (room.guard,)
         names_files = not is_plain and any(part.blob for part in message.parts)
-        reach = Reach(caller.principal.id, self._directory.readable(caller)) if names_files else EVERY_FILE
+        reach = reach_of(caller, self._directory) if names_files else EVERY_FILE
         return Intent(room, is_new, words, is_plain, admitted, caller.principal.id, guards, reach)
 
     def _check_switches(self, message: SendMessage) -> None:

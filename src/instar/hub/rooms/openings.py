@@ -45,6 +45,8 @@ class Openings:
         """
         if target.kind is TargetKind.DM:
             return self._find_dm(target, sender)
+        if target.kind is TargetKind.SESSION:
+            return self._find_session(target), False
         room = self._directory.get(room_key("room", target.room_id))
         if room is None or room.is_removed:
             raise missing("room", target.room_id)
@@ -55,6 +57,12 @@ class Openings:
             return self._draft_thread(room, target), True
         # A thread of another room is refused once the sender has proved the right to write here (`check_place`).
         return (thread if thread.parent_room is room else self._draft_thread(room, target)), False
+
+    def _find_session(self, target: Target) -> RoomState:
+        session = self._directory.of(target)
+        if session is None or session.is_removed:
+            raise missing("session", target.session_id)
+        return session
 
     def check_place(self, room: RoomState, target: Target) -> None:
         """Refuse a thread that lives elsewhere or began at another message, after the sender was authorised.

@@ -24,6 +24,7 @@ from instar.wire.rooms import (
     ThreadPage,
     ThreadRef,
 )
+from instar.wire.sessions import session_behind
 
 from .counts import NO_HEAD, NO_MARKER, Head, Unread, heads_of, unread_of
 from .directory import Directory
@@ -50,6 +51,15 @@ class Reading:
         if room is None or room.is_removed:
             raise missing(kind, room_id)
         return room
+
+    def locate_direct(self, dm_id: str) -> RoomState:
+        """Return the direct conversation of this id, or the session that it stands for.
+
+        Raises:
+            InstarError: `not_found`.
+        """
+        session_id = session_behind(dm_id)
+        return self.locate(RoomKind.SESSION, session_id) if session_id else self.locate(RoomKind.DM, dm_id)
 
     async def rooms(self, act: Act[PageQuery, None]) -> RoomPage:
         """Return a page of the rooms that the caller reads, by id."""
@@ -107,7 +117,7 @@ class Reading:
 
         async def read(reader: Reader) -> tuple[Mapping[str, Head], Mapping[str, Unread]]:
             heads = await heads_of(reader, keys)
-            return heads, await unread_of(reader, reader_id, keys, heads)
+            return heads, await unread_of(reader, reader_id, keys, heads, self._directory.begun_anew)
 
         return await self._store.read(read)
 

@@ -14,6 +14,6 @@ async def check_reply(reader: Reader, room: RoomState, reply_to: str) -> None:
         InstarError: `unprocessable_entity`.
     """
     event_id = message_event_id(reply_to)
-    row = await reader.row("SELECT room FROM events WHERE org = ?1 AND id = ?2", HOME, event_id)
-    if row is None or row[0] not in {room.key, room.parent}:
+    row = await reader.row("SELECT room, seq FROM events WHERE org = ?1 AND id = ?2", HOME, event_id)
+    if row is None or row[0] not in {room.key, room.parent} or row[1] <= room.begins_after:
         raise refuse(f"reply_to {reply_to!r} is no message of this conversation")

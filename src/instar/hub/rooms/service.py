@@ -29,6 +29,7 @@ from .reactions import Reactions
 from .reading import Reading
 from .search import SearchIndex
 from .search.searching import Searching
+from .sessions import Sessions
 from .stored import StoredMessages
 from .uploads import Uploads
 
@@ -72,6 +73,7 @@ class Rooms:
         self._governing = Governing(network)
         self._directs = Directs(self.directory, authority, network)
         self._history = History(store)
+        self.sessions = Sessions(store, self.directory, authority, network, self._history)
         self._found = StoredMessages(store, self.directory, network)
         self._uploads = Uploads(store, blobs, self.directory, policy)
         self._changing = Changing(store, network, self._uploads)
@@ -96,7 +98,12 @@ class Rooms:
 
     def bindings(self) -> Bindings:
         """Return the operations of rooms and messages with their handlers."""
-        return (*self._room_bindings(), *self._thread_and_dm_bindings(), *self._message_bindings())
+        return (
+            *self._room_bindings(),
+            *self._thread_and_dm_bindings(),
+            *self.sessions.bindings(),
+            *self._message_bindings(),
+        )
 
     def _room_bindings(self) -> Bindings:
         find = self._reading.locate
@@ -125,7 +132,7 @@ class Rooms:
             return find(r.RoomKind.THREAD, params.thread_id)
 
         def dm(_: object, params: r.DmRef) -> object:
-            return find(r.RoomKind.DM, params.dm_id)
+            return self._reading.locate_direct(params.dm_id)
 
         return (
             bind(r.THREAD_GET, self._reading.thread, thread),
@@ -133,7 +140,7 @@ class Rooms:
             bind(r.DM_LIST, self._reading.dms),
             bind(r.DM_OPEN, self._directs.open),
             bind(r.DM_GET, self._reading.dm, dm),
-            bind(r.DM_MESSAGES, self._history.page, dm),
+            bind(r.DM_MESSAGES, self._history.direct, dm),
         )
 
     def _message_bindings(self) -> Bindings:

@@ -12,7 +12,6 @@ from instar.wire.names import fqid
 from instar.wire.rooms import RoomKind, Visibility, WritePolicy
 
 _NOBODY: Mapping[str, int] = MappingProxyType({})
-_TARGETS = {RoomKind.ROOM: TargetKind.ROOM, RoomKind.THREAD: TargetKind.THREAD, RoomKind.DM: TargetKind.DM}
 _PLURALS = {RoomKind.ROOM: "rooms", RoomKind.THREAD: "threads", RoomKind.DM: "dms"}
 
 
@@ -27,6 +26,10 @@ class Rules:
     """Canonical member → the `seq` after which its inbox begins."""
     revision: int = 1
     removed_at: Micros | None = None
+    generation: int = 1
+    """Of a session: rises when it begins anew."""
+    begins_after: int = 0
+    """What has no greater `seq` is no part of the conversation: it belongs to an earlier generation."""
 
     def with_members(self, members: list[str], since_seq: int) -> "Rules":
         """Return the next revision with exactly these members; who was one before keeps its beginning."""
@@ -36,6 +39,12 @@ class Rules:
     def next(self) -> "Rules":
         """Return these rules as the next revision."""
         return replace(self, revision=self.revision + 1)
+
+    def begun_anew(self, label: str, members: list[str], generation: int, seq: int) -> "Rules":
+        """Return the next revision of a session whose event `seq` began another generation with these members."""
+        since: Mapping[str, int] = MappingProxyType(dict.fromkeys(members, seq))
+        anew = replace(self, name=label, members=since, generation=generation, begins_after=seq - 1, removed_at=None)
+        return anew.next()
 
 
 @dataclass(slots=True, eq=False)
@@ -68,7 +77,24 @@ class RoomState:
             return Target(TargetKind.THREAD, self.parent_room.id, self.id, self.parent_message_id)
         if self.kind is RoomKind.DM:
             return Target(TargetKind.DM, dm_id=self.id, participant_ids=sorted(self.own.members))
+        if self.kind is RoomKind.SESSION:
+            return Target(TargetKind.SESSION, session_id=self.id, participant_ids=sorted(self.own.members))
         return None
+
+    def become(self, rules: Rules) -> None:
+        """Take other rules."""
+        self.own = rules
+        self.target = self._target()
+
+    def at(self, seq: int) -> "RoomState":
+        """Return the room as it is to who asks for what has this `seq`.
+
+        An earlier generation of a session has no members: who may observe every room reads it, and nobody else.
+        """
+        own = self.own
+        if seq > own.begins_after:
+            return self
+        return replace(self, own=Rules(own.name, revision=own.revision, removed_at=own.removed_at))
 
     @property
     def parent(self) -> str:
@@ -110,6 +136,11 @@ class RoomState:
     def members(self) -> Mapping[str, int]:
         """Canonical member → the `seq` after which its inbox begins."""
         return self.rules.members
+
+    @property
+    def begins_after(self) -> int:
+        """What has no greater `seq` is no part of the conversation; 0 for all but sessions that began anew."""
+        return self.own.begins_after
 
     @property
     def revision(self) -> int:

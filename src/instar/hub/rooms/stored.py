@@ -56,7 +56,7 @@ class StoredMessages:
             return await by_id(reader, message_event_id(message_id)), await changes_of(reader, message_id)
 
         event, changes = await self._store.read(read)
-        room = self._directory.get(event.room) if event is not None else None
+        room = self._directory.at(event.room, event.seq) if event is not None else None
         if event is None or event.type != "message.created" or room is None or room.is_removed:
             raise missing("message", message_id)
         message = message_of(event)

@@ -15,7 +15,7 @@ from instar.store.seam import HOME, Reader, Row, Store, Transaction
 from instar.wire.events import RoomKey
 from instar.wire.messages import BlobContent, BlobRef, Upload, Uploaded
 
-from .attachments import Reach, delete_unreferenced
+from .attachments import Reach, delete_unreferenced, named_in, reach_of
 from .content import refuse
 from .delegates import BlobFile
 from .directory import Directory
@@ -28,6 +28,9 @@ _UNUSED = """
     AND NOT EXISTS (SELECT 1 FROM artifacts WHERE org = ?1 AND blob = blobs.digest AND blob <> '')
     LIMIT ?3
 """
+Place = tuple[RoomKey, int]
+"""A room, and the `seq` of the last message there that names a file."""
+
 _SWEEP_MAX = 500
 """Rows in one transaction, so that others need not wait."""
 
@@ -115,7 +118,7 @@ class Uploads:
 
     def reach(self, caller: Caller) -> Reach:
         """Return which files the caller may put into a message."""
-        return Reach(caller.principal.id, self._directory.readable(caller))
+        return reach_of(caller, self._directory)
 
     async def locate(self, caller: Caller, blob: str) -> StoredFile | None:
         """Return a file with a conversation that lets the caller read it; None when the caller uploaded it.
@@ -123,9 +126,9 @@ class Uploads:
         Raises:
             InstarError: `not_found`.
         """
-        content, uploaders, keys = await self._facts(blob)
-        for key in keys:
-            room = self._directory.get(RoomKey(key))
+        content, uploaders, places = await self._facts(blob)
+        for key, seq in places:
+            room = self._directory.at(key, seq)
             if room is not None and self._directory.may_read(caller, room):
                 return StoredFile(content, room)
         if not caller.is_anonymous and caller.principal.id in uploaders:
@@ -172,18 +175,15 @@ class Uploads:
                 f"{media_type} is not accepted; accepted are {', '.join(patterns)}",
             )
 
-    async def _facts(self, blob: str) -> tuple[BlobContent, Sequence[str], Sequence[str]]:
-        async def read(reader: Reader) -> tuple[Row | None, list[Row], list[Row]]:
-            rooms = await reader.rows(
-                "SELECT DISTINCT room FROM artifacts WHERE org = ?1 AND blob = ?2 AND blob <> ''", HOME, blob
-            )
+    async def _facts(self, blob: str) -> tuple[BlobContent, Sequence[str], Sequence[Place]]:
+        async def read(reader: Reader) -> tuple[Row | None, list[Place], list[Row]]:
             who = "SELECT principal FROM uploads WHERE org = ?1 AND digest = ?2"
-            return await _row_of(reader, blob), rooms, await reader.rows(who, HOME, blob)
+            return await _row_of(reader, blob), await named_in(reader, blob), await reader.rows(who, HOME, blob)
 
-        row, rooms, uploads = await self._store.read(read)
+        row, places, uploads = await self._store.read(read)
         if row is None:
             raise _missing(blob)
-        return BlobContent(blob, row[0], row[1], row[2]), [one for (one,) in uploads], [room for (room,) in rooms]
+        return BlobContent(blob, row[0], row[1], row[2]), [one for (one,) in uploads], places
 
 
 def check_filename(filename: str) -> None:

@@ -3,8 +3,9 @@
 from instar.base.clock import to_rfc3339
 from instar.hub.identity.authority import Authority
 from instar.hub.identity.principals import Caller
+from instar.wire.names import fqid
 from instar.wire.operation import ObjectKind, Verb
-from instar.wire.rooms import Access, DirectConversation, Room, Thread, Visibility
+from instar.wire.rooms import Access, DirectConversation, Room, RoomKind, Thread, Visibility
 
 from .counts import NO_HEAD, NO_MARKER, Head, Unread
 from .state import RoomState
@@ -44,11 +45,12 @@ def thread_view(thread: RoomState, head: Head = NO_HEAD) -> Thread:
 
 
 def dm_view(dm: RoomState, head: Head = NO_HEAD, unread: Unread = NO_MARKER) -> DirectConversation:
-    """Return a direct conversation."""
+    """Return a direct conversation, or a session as Moltnet's clients know it: its key is its id."""
+    is_session = dm.kind is RoomKind.SESSION
     return DirectConversation(
-        id=dm.id,
+        id=dm.key if is_session else dm.id,
         network_id=dm.network_id,
-        fqid=dm.fqid,
+        fqid=fqid(dm.network_id, "dms", dm.key) if is_session else dm.fqid,
         participant_ids=sorted(dm.members),
         message_count=head.messages,
         last_message_at=head.last_message_text,

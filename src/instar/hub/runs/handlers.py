@@ -10,7 +10,6 @@ from instar.hub.rooms.directory import Directory
 from instar.hub.rooms.state import RoomState
 from instar.store.seam import Store
 from instar.wire import runs as wire
-from instar.wire.events import RoomKey
 from instar.wire.runs import CancelRun, Run, RunList, RunQuery, RunRef, RunState
 
 from . import records
@@ -63,7 +62,7 @@ class RunHandlers:
             InstarError: `not_found`.
         """
         record = await self._find(params.run_id)
-        room = self._directory.get(record.room) if record else None
+        room = self._directory.at(record.room, record.item_seq) if record else None
         if record is None or room is None:
             raise missing("run", params.run_id)
         return LocatedRun(record, room)
@@ -82,13 +81,13 @@ class RunHandlers:
         created_before, before = _NEWEST, ""
         if query.before:
             cursor = await self._find(query.before)
-            if cursor is None or not self._reads(act.caller, cursor.room):
+            if cursor is None or not self._reads(act.caller, cursor):
                 raise InstarError("unknown_cursor", f"there is no run {query.before!r}")
             created_before, before = cursor.created_at, cursor.id
         found: list[RunRecord] = []
         for _ in range(_PAGES_MAX):
             page = await self._page(query, created_before, before)
-            found.extend(record for record in page if self._reads(act.caller, record.room))
+            found.extend(record for record in page if self._reads(act.caller, record))
             if len(found) > query.limit or len(page) <= query.limit:
                 break
             created_before, before = page[-1].created_at, page[-1].id
@@ -123,6 +122,6 @@ class RunHandlers:
     async def _find(self, run_id: str) -> RunRecord | None:
         return await self._store.read(lambda reader: records.find(reader, run_id))
 
-    def _reads(self, caller: Caller, key: RoomKey) -> bool:
-        room = self._directory.get(key)
+    def _reads(self, caller: Caller, record: RunRecord) -> bool:
+        room = self._directory.at(record.room, record.item_seq)
         return room is not None and self._directory.may_read(caller, room)

@@ -8,7 +8,7 @@ import structlog
 from instar.base.errors import InstarError
 from instar.bus.fanout import Pump
 from instar.store.seam import Store
-from instar.wire.events import Event
+from instar.wire.events import Event, RoomKey
 
 from . import records
 from .records import LeaseLostError, RunRecord
@@ -34,6 +34,8 @@ class Hosting:
         stage.registry.on_change(self._changed)
         stage.registry.on_removed(lambda agent_id: self._stop(agent_id, "the agent was removed"))
         pump.apply_with("hub.stopped", self._stopped)
+        pump.apply_with("session.reset", lambda event: self._cancel_in(event.room, "the session was reset"))
+        pump.apply_with("session.removed", lambda event: self._cancel_in(event.room, "the session was removed"))
 
     async def open(self) -> None:
         """End what an earlier process left under way, then serve every agent with a known runtime."""
@@ -99,6 +101,10 @@ class Hosting:
     def _cancel(self, agent_id: str, reason: str) -> None:
         if (worker := self._workers.get(agent_id)) is not None:
             worker.cancel_all(reason)
+
+    def _cancel_in(self, room: RoomKey, reason: str) -> None:
+        for worker in self._workers.values():
+            worker.cancel_all(reason, room)
 
     def _stopped(self, event: Event) -> None:
         del event

@@ -150,6 +150,16 @@ async def open_runs(reader: Reader) -> list[RunRecord]:
     return [record_of(row) for row in rows]
 
 
+async def caused_by(reader: Reader, cause: str) -> list[RunRecord]:
+    """Return the runs that an event caused, oldest first."""
+    rows = await reader.rows(
+        f"SELECT {_COLUMNS} FROM runs WHERE org = ?1 AND cause = ?2 ORDER BY created_at, attempt, id",  # noqa: S608
+        HOME,
+        cause,
+    )
+    return [record_of(row) for row in rows]
+
+
 async def attempts(reader: Reader, agent_id: str, item_seq: int) -> int:
     """Return how often this inbox item was run."""
     row = await reader.row(

@@ -2,15 +2,17 @@
 
 from instar.base.tasks import TaskScope
 from instar.bus.fanout import Fanout, Pump
-from instar.hub.act import Bindings
+from instar.hub.act import Bindings, bind
 from instar.hub.agents.agents import Agents
 from instar.hub.delivery.delivery import Delivery
 from instar.hub.rooms.admission import Admission
 from instar.hub.rooms.directory import Directory
 from instar.hub.rooms.messages import Messages
 from instar.store.seam import Store
+from instar.wire import runs as wire
 from instar.wire.limits import RUN_BUDGET_S
 
+from .awaiting import Awaiting
 from .handlers import RunHandlers
 from .hosting import Hosting
 from .transitions import Transitions
@@ -63,6 +65,7 @@ class Runs:
         )
         self._hosting = Hosting(store, pump, stage, self._runtimes)
         self._handlers = RunHandlers(store, directory, self._hosting)
+        self._awaiting = Awaiting(store, pump, directory, self._hosting)
         delivery.switch.open_runs = self.open_runs
 
     def serve(self, name: str, runtime: Runtime) -> None:
@@ -79,4 +82,4 @@ class Runs:
 
     def bindings(self) -> Bindings:
         """Return the operations of runs."""
-        return self._handlers.bindings()
+        return (*self._handlers.bindings(), bind(wire.AWAIT, self._awaiting.await_run))

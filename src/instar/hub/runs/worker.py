@@ -114,6 +114,8 @@ class Worker:
         room = self._stage.directory.get(event.room)
         if event.redacted or room is None or room.is_removed or not room.has_member(self.agent_id):
             return False
+        if event.seq <= room.begins_after:
+            return False
         try:
             return self._runtime.heeds(agent.fqid, _message(event.payload))
         except Exception:  # noqa: BLE001 - a runtime is foreign code; the run that follows shows what is wrong with it
@@ -179,7 +181,9 @@ class Worker:
         async def read(reader: Reader) -> list[Event]:
             return await log.before(reader, event.seq, limit, rooms=[event.room], kind="message.created")
 
-        return [_message(one.payload) for one in await self._stage.store.read(read) if not one.redacted]
+        begins_after = self._stage.directory.begun_anew.get(event.room, 0)
+        found = await self._stage.store.read(read)
+        return [_message(one.payload) for one in found if one.seq > begins_after and not one.redacted]
 
     def find(self, run_id: str) -> Execution | None:
         """Return a run that is under way, or None."""
@@ -190,10 +194,11 @@ class Worker:
         """How many runs are under way."""
         return len(self._executions)
 
-    def cancel_all(self, reason: str) -> None:
-        """Stop every run of the agent; it does not wait for their ends."""
+    def cancel_all(self, reason: str, room: RoomKey | None = None) -> None:
+        """Stop every run of the agent, or those in one room; it does not wait for their ends."""
         for execution in self._executions.values():
-            execution.stop(reason)
+            if room is None or execution.run.room == room:
+                execution.stop(reason)
 
     def retire(self) -> None:
         """Let `serve` return at its next turn; what is under way goes on to its end."""

@@ -29,7 +29,7 @@ _BROKEN = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
 
 
 class Entry(NamedTuple):
-    """A message's text, or with an empty `body` its removal."""
+    """A message's text, or with an empty `body` its removal; without an `id`, of every message of the room."""
 
     seq: int
     """Of the message; 0 when only its id is known."""
@@ -117,6 +117,10 @@ class SearchFile:
             raise BrokenFileError(str(error)) from error
 
     def _write(self, entry: Entry) -> None:
+        if not entry.id:
+            self._run("DELETE FROM words WHERE rowid IN (SELECT seq FROM messages WHERE room = ?1)", entry.room)
+            self._run("DELETE FROM messages WHERE room = ?1", entry.room)
+            return
         known = self._run("SELECT seq FROM messages WHERE id = ?1", entry.id)
         seq = known[0][0] if known else entry.seq
         if known:

@@ -16,6 +16,7 @@ from instar.store.seam import Store
 from instar.wire.events import Event
 from instar.wire.limits import SEARCH_BUSY_EVENTS_PER_S, SEARCH_BUSY_PAUSE_S, SEARCH_GATHER_S
 from instar.wire.messages import Edit, Message, Part, PartKind, Redaction
+from instar.wire.sessions import SessionEvent
 
 from .file import BrokenFileError, Entry, Found, SearchFile, Wanted, remove_file
 
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 _MESSAGE = msgspec.json.Decoder(Message)
 _EDIT = msgspec.json.Decoder(Edit)
+_SESSION = msgspec.json.Decoder(SessionEvent)
 _REDACTION = msgspec.json.Decoder(Redaction)
 
 
@@ -101,6 +103,8 @@ class SearchIndex:
         if event.type == "message.edited" and not event.redacted:
             edit = _EDIT.decode(event.payload)
             return Entry(0, edit.message_id, event.room, "", text_of(edit.parts))
+        if event.type in ("session.opened", "session.reset"):
+            return Entry(0, "", event.room, "", "") if _SESSION.decode(event.payload).generation > 1 else None
         if event.type == "message.redacted":
             return Entry(0, _REDACTION.decode(event.payload).message_id, event.room, "", "")
         return None

@@ -1,6 +1,6 @@
 """The handler of searches: only in rooms that the caller reads, and messages as they are now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from instar.base.errors import InstarError
 from instar.hub.act import Act
@@ -45,7 +45,7 @@ class Searching:
         found: list[Found] = []
         if rooms is None or rooms:
             found = await self._index.search(Wanted(match, rooms, hidden, sender, query.before, query.limit + 1))
-        hits = await self._store.read(lambda reader: _hits(reader, found[: query.limit]))
+        hits = await self._store.read(lambda reader: _hits(reader, found[: query.limit], self._directory.begun_anew))
         return SearchResult(hits, len(found) > query.limit, self._index.indexed_seq)
 
     def _rooms(self, act: Act[SearchQuery, None]) -> tuple[Sequence[RoomKey] | None, Sequence[RoomKey]]:
@@ -57,6 +57,7 @@ class Searching:
                 (RoomKind.ROOM, query.room_id),
                 (RoomKind.THREAD, query.thread_id),
                 (RoomKind.DM, query.dm_id),
+                (RoomKind.SESSION, query.session_id),
             )
             if room_id
         ]
@@ -70,12 +71,12 @@ class Searching:
         return (None if readable is None else sorted(readable)), sorted(self._directory.removed())
 
 
-async def _hits(reader: Reader, found: Sequence[Found]) -> list[SearchHit]:
+async def _hits(reader: Reader, found: Sequence[Found], begun_anew: Mapping[RoomKey, int]) -> list[SearchHit]:
     hits: list[SearchHit] = []
     for hit in found:
         event = await by_id(reader, message_event_id(hit.id))
-        # Erased since it was indexed: the excerpt must not outlive it.
-        if event is None or event.redacted:
+        # Erased, or in a session that began anew, since it was indexed: the excerpt must not outlive it.
+        if event is None or event.redacted or event.seq <= begun_anew.get(event.room, 0):
             continue
         (message,) = await fold_all(reader, [event])
         hits.append(SearchHit(message, hit.excerpt))
