@@ -4,6 +4,7 @@ from msgspec import Raw, Struct
 
 from .connect import Introduction
 from .frames import AnyRequest, ErrorShape
+from .signing import Proof
 
 
 class Send(Struct, frozen=True, gc=False):
@@ -18,7 +19,9 @@ class Admit(Struct, frozen=True):
     Decide, then call `admitted`, `refuse` or, while an operator decides on a Moltis node, `hold`.
     """
 
-    introduction: Introduction
+    who: Introduction
+    proof: Proof | None = None
+    """What its device must have signed; the same object each time that this client is to be decided on."""
 
 
 class Invoke(Struct, frozen=True):

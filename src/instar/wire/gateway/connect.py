@@ -259,8 +259,6 @@ class Introduction(Struct, frozen=True, kw_only=True):
     device: Device | None = None
     public_key: str = ""
     """A Moltis node's key, which it has yet to prove."""
-    proof: bytes = b""
-    """A Moltis node's signature of the nonce of this connection."""
     display_name: str = ""
     family: str = ""
     model: str = ""
@@ -270,6 +268,9 @@ class Introduction(Struct, frozen=True, kw_only=True):
     commands: tuple[str, ...] = ()
     permissions: dict[str, bool] = {}
     path_env: str = ""
+
+    is_flat: bool = False
+    """Whether a Moltis client wrote the older form, whose clients expect to hear all without asking."""
 
     @property
     def protocol(self) -> int:
@@ -370,6 +371,7 @@ def _from_moltis(params: MoltisConnect) -> Introduction:
         password=auth.password or "",
         device_token=auth.device_token or "",
         public_key=auth.public_key or "",
+        is_flat=params.protocol is None,
         display_name=client.display_name or "",
         family=client.device_family or "",
         model=client.model_identifier or "",

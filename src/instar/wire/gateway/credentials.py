@@ -35,14 +35,12 @@ def unauthorized(error: InstarError, cause: str, who: Introduction, *, is_local:
     message = _message(cause, who, is_local=is_local)
     if who.generation is Generation.V3:
         return ErrorShape(INVALID_REQUEST, message)
-    has_second_try = cause == "token_mismatch" and who.device is not None and who.token != "" and not who.device_token
     details: dict[str, Any] = {
         "code": _CODES.get(cause, "AUTH_UNAUTHORIZED"),
         "authReason": cause or "unauthorized",
-        "canRetryWithDeviceToken": has_second_try,
-        "recommendedNextStep": (
-            "retry_with_device_token" if has_second_try else _STEPS.get(cause, "review_auth_configuration")
-        ),
+        # A wrong secret is refused whatever comes with it: a second try with a device token beside it would be, too.
+        "canRetryWithDeviceToken": False,
+        "recommendedNextStep": _STEPS.get(cause, "review_auth_configuration"),
     }
     is_locked = cause == "rate_limited"
     wait_ms = UNSET if error.retry_after_s is None else round(error.retry_after_s * 1_000)

@@ -19,7 +19,7 @@ from .frames import Request, decode_any, decode_request, error_frame
 from .method import Generation
 from .refusals import Refusal
 from .scopes import NODE, ROLES
-from .signing import Fault
+from .signing import Fault, Proof
 
 CONNECT = "connect"
 PROBE = "probe"
@@ -41,6 +41,8 @@ class Greeting(NamedTuple):
 
     request_id: str
     who: Introduction
+    proof: Proof | None
+    """What its device must have signed; a Moltis node has yet to sign."""
 
 
 def read_first(payload: bytes, is_text: bool, arrival: Arrival, now_ms: int) -> Greeting | list[ServerAction]:
@@ -56,12 +58,12 @@ def read_first(payload: bytes, is_text: bool, arrival: Arrival, now_ms: int) -> 
         who = parse_connect(bytes(request.params) or b"null")
     except machine.UNREADABLE as error:
         return refuse(request.id, refusals.plain(f"invalid connect params: {str(error)[:300]}"))
-    refusal = check(who, arrival, now_ms)
-    return Greeting(request.id, who) if refusal is None else refuse(request.id, refusal)
+    checked = check(who, arrival, now_ms)
+    return refuse(request.id, checked) if isinstance(checked, Refusal) else Greeting(request.id, who, checked)
 
 
-def check(who: Introduction, arrival: Arrival, now_ms: int) -> Refusal | None:
-    """Return why a client cannot be admitted whoever it is, or None."""
+def check(who: Introduction, arrival: Arrival, now_ms: int) -> Refusal | Proof | None:
+    """Return why a client cannot be admitted whoever it is; else what its device must have signed, if it has one."""
     if not speaks(who):
         return refusals.protocol_mismatch(who)
     if who.role not in ROLES:
@@ -74,7 +76,7 @@ def check(who: Introduction, arrival: Arrival, now_ms: int) -> Refusal | None:
     if who.device is None:
         return None
     proof = signing.proof_of(who, arrival.nonce, now_ms, is_local=arrival.is_local)
-    return refusals.device_fault(proof, who.generation) if isinstance(proof, Fault) else None
+    return refusals.device_fault(proof, who.generation) if isinstance(proof, Fault) else proof
 
 
 def speaks(who: Introduction) -> bool:

@@ -9,7 +9,6 @@ from math import inf
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from instar.wire import machine
 from instar.wire.limits import (
@@ -29,6 +28,7 @@ from .frames import ErrorShape
 from .handshake import Arrival, Greeting
 from .method import Generation
 from .refusals import Refusal
+from .signing import Proof
 
 CHALLENGE = "connect.challenge"
 NODE_CHALLENGE = "node.auth.challenge"
@@ -94,7 +94,7 @@ class ServerMachine:
     """
 
     __slots__ = (
-        "_arrival", "_connect_id", "_cut_at", "_early", "_node_nonce", "_opened_at", "_pending", "generation", "state",
+        "_arrival", "_connect_id", "_cut_at", "_early", "_node_nonce", "_opened_at", "_pending", "_proof", "generation", "state",
         "who",
     )  # fmt: skip
 
@@ -106,6 +106,7 @@ class ServerMachine:
         self._arrival = arrival
         self._node_nonce = node_nonce
         self._connect_id = ""
+        self._proof: Proof | None = None
         self._early: list[bytes] = []
         self._pending = 0
         self._opened_at = 0.0
@@ -180,7 +181,7 @@ class ServerMachine:
         self._move(Step.RESUMED)
         self._cut_at = now + GATEWAY_HANDSHAKE_S
         assert self.who is not None
-        return [Admit(self.who)]
+        return [Admit(self.who, self._proof)]
 
     def admitted(self, hello: bytes) -> list[ServerAction]:
         """Admit the client with this `hello-ok`. What it sent meanwhile follows.
@@ -259,11 +260,11 @@ class ServerMachine:
         greeting = handshake.read_first(payload, is_text, self._arrival, now_ms)
         if not isinstance(greeting, Greeting):
             return greeting
-        self._connect_id, self.who = greeting
+        self._connect_id, self.who, self._proof = greeting
         self.generation = self.who.generation
         if not self.who.public_key:
             self._move(Step.GREETED)
-            return [Admit(self.who)]
+            return [Admit(self.who, self._proof)]
         self._move(Step.CHALLENGED)
         nonce = msgspec.json.encode({"nonce": self._node_nonce})
         return [Send(frames.event_frame(NODE_CHALLENGE, nonce))]
@@ -283,9 +284,11 @@ class ServerMachine:
             refusal = refusals.device_fault(signing.BAD_SIGNATURE, Generation.MOLTIS)
             return handshake.refuse(self._connect_id, refusal)
         assert self.who is not None
-        self.who = replace(self.who, proof=signature)
+        key = signing.raw_public_key(self.who.public_key)
+        assert key is not None
+        self._proof = Proof(key, signature, (self._node_nonce,))
         self._move(Step.PROVED)
-        return [Admit(self.who)]
+        return [Admit(self.who, self._proof)]
 
     def _wait(self, payload: bytes, is_text: bool) -> list[ServerAction]:
         """Keep what an OpenClaw client sends before its answer; a Moltis node has nothing to say meanwhile."""

@@ -1,0 +1,120 @@
+"""What happens beside the conversations, as events: pairing, schedules, sessions, settings and presence."""
+
+from typing import Any
+
+import msgspec
+
+from instar.wire.devices import Device, KeyMismatch, PairingRequest, PairingState, Role
+from instar.wire.events import Event
+from instar.wire.gateway.frames import StateVersion
+from instar.wire.gateway.method import Generation
+from instar.wire.gateway.session_keys import session_key_of
+from instar.wire.presence import PresenceChanged
+from instar.wire.schedules import Schedule, Slot, SlotState
+
+from .devices import moltis_request_row, request_row
+from .health import HEARTBEAT
+from .outgoing import Outgoing, outgoing
+from .presence import presence_row
+from .times import millis, now_ms
+
+Frames = tuple[Outgoing, ...]
+
+_decode_request = msgspec.json.Decoder(PairingRequest).decode
+_decode_device = msgspec.json.Decoder(Device).decode
+_decode_mismatch = msgspec.json.Decoder(KeyMismatch).decode
+_decode_schedule = msgspec.json.Decoder(Schedule).decode
+_decode_slot = msgspec.json.Decoder(Slot).decode
+
+_MOLTIS_STATES = {PairingState.APPROVED: "approved", PairingState.REJECTED: "rejected"}
+
+
+def requested(event: Event, generation: Generation) -> Frames:
+    """Render that a device asks."""
+    request = _decode_request(event.payload)
+    if generation is not Generation.MOLTIS:
+        return (outgoing("device.pair.requested", request_row(request)),)
+    family = "node.pair.requested" if request.role is Role.NODE else "device.pair.requested"
+    return (outgoing(family, moltis_request_row(request)),)
+
+
+def resolved(event: Event, generation: Generation) -> Frames:
+    """Render that it was decided on; a request that was superseded or has expired counts as rejected."""
+    request = _decode_request(event.payload)
+    decision = _MOLTIS_STATES.get(request.state, "rejected")
+    if generation is not Generation.MOLTIS:
+        told = {"requestId": request.id, "deviceId": request.device_id, "decision": decision, "ts": now_ms()}
+        return (outgoing("device.pair.resolved", told),)
+    family = "node.pair.resolved" if request.role is Role.NODE else "device.pair.resolved"
+    return (outgoing(family, {"id": request.id, "status": decision}),)
+
+
+def changed(event: Event, generation: Generation) -> Frames:
+    """Render that a device was let in, renamed, given a token, revoked or removed."""
+    if generation is not Generation.V4:
+        return ()
+    return (outgoing("device.pair.changed", {"deviceId": _decode_device(event.payload).id, "ts": now_ms()}),)
+
+
+def mismatched(event: Event, generation: Generation) -> Frames:
+    """Render that somebody showed another key under a known node's name."""
+    if generation is not Generation.MOLTIS:
+        return ()
+    found = _decode_mismatch(event.payload)
+    told = {
+        "deviceId": found.alias or found.device_id,
+        "displayName": found.name,
+        "expectedFingerprint": found.expected_fingerprint,
+        "presentedFingerprint": found.presented_fingerprint,
+    }
+    return (outgoing("node.security.key-mismatch", told),)
+
+
+def scheduled(event: Event, generation: Generation) -> Frames:  # noqa: ARG001 - the shape of a notice
+    """Render that a schedule was made, changed or removed."""
+    schedule = _decode_schedule(event.payload)
+    action = {"schedule.created": "added", "schedule.removed": "removed"}.get(event.type, "updated")
+    told: dict[str, Any] = {"jobId": schedule.id, "action": action}
+    if schedule.next_at and action != "removed":
+        told["nextRunAtMs"] = millis(schedule.next_at)
+    return (outgoing("cron", told),)
+
+
+def slotted(event: Event, generation: Generation) -> Frames:  # noqa: ARG001 - the shape of a notice
+    """Render what became of a slot; of an agent's heartbeat, besides, that it was due."""
+    slot = _decode_slot(event.payload)
+    is_fired = slot.state is SlotState.FIRED
+    told: dict[str, Any] = {
+        "jobId": slot.schedule_id,
+        "action": "finished",
+        "status": "ok" if is_fired else "skipped",
+        "runAtMs": millis(slot.at),
+        "durationMs": 0,
+    }
+    if slot.reason:
+        told["error"] = slot.reason
+    cron = outgoing("cron", told)
+    if not slot.schedule_id.startswith(HEARTBEAT):
+        return (cron,)
+    beat = {"ts": millis(slot.recorded_at), "status": "sent" if is_fired else "skipped", "reason": slot.reason}
+    return cron, outgoing("heartbeat", {name: value for name, value in beat.items() if value})
+
+
+def session_changed(event: Event, generation: Generation) -> Frames:
+    """Render that a session was made, changed or removed."""
+    key = session_key_of(event.room, "") if generation is Generation.V4 else None
+    if key is None or not key.is_session:
+        return ()
+    told = {"sessionKey": str(key), "agentId": key.agent_id, "reason": event.type.rpartition(".")[2], "ts": now_ms()}
+    return (outgoing("sessions.changed", told, session=str(key)),)
+
+
+def configured(event: Event, generation: Generation) -> Frames:  # noqa: ARG001 - the shape of a notice
+    """Render that the settings were changed."""
+    return (outgoing("config.changed", {"ts": now_ms()}),) if generation is Generation.V4 else ()
+
+
+def present(signal: PresenceChanged, health: int) -> Frames:
+    """Render who is connected."""
+    rows = {"presence": [presence_row(entry) for entry in signal.entries]}
+    return (outgoing("presence", rows, state=StateVersion(signal.version, health)),)
