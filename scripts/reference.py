@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
-import msgspec
 
 from instar import __version__
 from instar.cli.main import ROOT as COMMAND
-from instar.hub.identity import policy
-from instar.hub.settings import tree
-from instar.hub.settings.keys import ALIASES, KEYS, allowed, default_of, env_name
-from instar.hub.settings.tree import Settings
+from instar.hub.settings.keys import ALIASES, FOREIGN_VARIABLES, KEYS, default_of, env_name, reload_of
+from instar.hub.settings.words import allowed, meanings
 from instar.server.metrics import METRICS
 from instar.wire import limits
 from instar.wire.codes import CODES
@@ -100,34 +97,19 @@ def operations_page() -> str:
     return page
 
 
-def attribute_docs(path: Path) -> dict[tuple[str, str], str]:
-    """Return (class, attribute) → the docstring that follows the attribute."""
-    found: dict[tuple[str, str], str] = {}
-    for node in ast.parse(path.read_text()).body:
-        if not isinstance(node, ast.ClassDef):
-            continue
-        for field, after in zip(node.body, node.body[1:], strict=False):
-            if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(field.target, ast.Name):
-                found[node.name, field.target.id] = " ".join(ast.literal_eval(after.value).split())
-    return found
-
-
 def settings_page() -> str:
     """Return the page of settings."""
-    docs = {**attribute_docs(Path(tree.__file__)), **attribute_docs(Path(policy.__file__))}
     rows: list[list[str]] = []
     for key in KEYS:
-        struct: type = Settings
-        *sections, name = key.split(".")
-        for section in sections:
-            struct = next(field.type for field in msgspec.structs.fields(struct) if field.name == section)
-        aliases = ", ".join(f"`{env_name(alias)}`" for alias, target in ALIASES.items() if target == key)
-        variable = f"`{env_name(key)}`" + (f", {aliases}" if aliases else "")
+        names = [env_name(key), *(env_name(alias) for alias, target in ALIASES.items() if target == key)]
+        names += [name for name, target in FOREIGN_VARIABLES.items() if target == key]
+        variables = ", ".join(f"`{name}`" for name in names)
         default = json.dumps(default_of(key))
-        rows.append([f"`{key}`", variable, f"`{default}`", allowed(key), docs.get((struct.__name__, name), "")])
-    return "# Settings\n\nFlag, then environment, then `instar.yaml`, then default.\n\n" + table(
-        ["key", "environment", "default", "allowed", "meaning"], rows
-    )
+        rows.append([f"`{key}`", variables, f"`{default}`", str(reload_of(key)), allowed(key), meanings()[key]])
+    return (
+        "# Settings\n\nFlag, then environment, then `instar.yaml`, then default. See [settings](../settings.md) for "
+        "how they are changed and what `live`, `restart` and `host` mean.\n\n"
+    ) + table(["key", "environment", "default", "change", "allowed", "meaning"], rows)
 
 
 def command_pages(command: click.Command, words: list[str]) -> str:

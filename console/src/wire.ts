@@ -134,6 +134,16 @@ export interface ApplyRoom {
   "write_policy"?: WritePolicy;
 }
 
+/** Let a device in, with these grants. What is left out is as it was asked for; nothing can be wider. */
+export interface ApprovePairing {
+  "request_id": string;
+  "digest"?: string;
+  "scopes"?: Scope[] | null;
+  "agents"?: string[] | null;
+  "rooms"?: string[] | null;
+  "expires_in_s"?: number | null;
+}
+
 /** One non-text part of a message. */
 export interface Artifact {
   "id": string;
@@ -165,6 +175,73 @@ export interface ArtifactQuery {
   "thread_id"?: string;
   "dm_id"?: string;
   "session_id"?: string;
+}
+
+/** A device begins. */
+export interface AskChallenge {
+  "public_key": string;
+  "client_nonce": string;
+}
+
+/** A device asks to be let in; `signature` is of `signatures.device_message("pair", …)`. */
+export interface AskPairing {
+  "public_key": string;
+  "nonce": string;
+  "signature": string;
+  "scopes"?: Scope[];
+  "role"?: Role;
+  "facts"?: Facts;
+}
+
+/** Once. */
+export interface At {
+  "kind": "at";
+  "time": string;
+}
+
+/** One privileged act, or something that was noticed about access. */
+export interface AuditEntry {
+  "seq": number;
+  "id": string;
+  "at": string;
+  "kind": string;
+  "operation"?: string;
+  "principal"?: string;
+  "grant"?: string;
+  "subject"?: string;
+  "detail"?: string;
+  "request_id"?: string;
+  "chain"?: string;
+}
+
+/** Entries, newest first. */
+export interface AuditList {
+  "entries": AuditEntry[];
+  "has_more": boolean;
+}
+
+/** Whether the chain holds from the first entry to the last. */
+export interface AuditProof {
+  "is_whole": boolean;
+  "entries": number;
+  "head": string;
+  "head_seq": number;
+  "broken_at"?: number;
+  "problem"?: string;
+}
+
+/** Entries, newest first. */
+export interface AuditQuery {
+  "limit"?: number;
+  "before"?: number | null;
+  "principal"?: string;
+  "operation"?: string;
+}
+
+/** Ask what became of one's request; wait for the decision up to `wait` seconds. */
+export interface AwaitPairing {
+  "request_id": string;
+  "wait"?: number;
 }
 
 /** Wait for the run that a message caused (or for one by id) to end; name one of both. */
@@ -252,6 +329,18 @@ export interface Capabilities {
   "native_link"?: string;
 }
 
+/** What becomes of the slots that passed while the hub did not run, or that its clock jumped over. */
+export type CatchUp = "all" | "once" | "skip";
+
+/** The hub's half of a handshake: what the device signs, and the proof that the hub is the one it knows. */
+export interface Challenge {
+  "hub_id": string;
+  "hub_public_key": string;
+  "hub_fingerprint": string;
+  "nonce": string;
+  "signature": string;
+}
+
 /** One difference between what is and what shall be. */
 export interface Change {
   "kind": string;
@@ -259,6 +348,13 @@ export interface Change {
   "action": string;
   "fields"?: string[];
   "note"?: string;
+}
+
+/** Change some keys of the file; None removes one, so that its default holds. All or none. */
+export interface ChangeSettings {
+  "changes": Record<string, unknown>;
+  "base_hash": string;
+  "comment"?: string;
 }
 
 /** What the console may do for this caller. */
@@ -290,10 +386,36 @@ export interface CreateRoom {
   "write_policy"?: WritePolicy;
 }
 
+/** A new schedule. It speaks by the right of who made or last updated it, as long as that right holds. */
+export interface CreateSchedule {
+  "name": string;
+  "timing": Cron | Every | At;
+  "room": string;
+  "text": string;
+  "id"?: string;
+  "catch_up"?: CatchUp;
+  "lateness_s"?: number;
+  "agent_id"?: string;
+  "description"?: string;
+  "is_paused"?: boolean;
+  "is_once"?: boolean;
+}
+
 /** The only answer that ever carries the token. */
 export interface CreatedKey {
   "key": Key;
   "token": string;
+}
+
+/** A cron expression of five fields (or six, seconds last), read in a time zone.
+
+    A local time that daylight saving skips fires at the end of the gap; one that comes twice fires once. Only an
+    expression of every hour (`*`) goes by elapsed time: it fires in both of two equal hours, and misses nothing in a
+    gap. */
+export interface Cron {
+  "kind": "cron";
+  "expression": string;
+  "time_zone"?: string;
 }
 
 /** Text of a streaming run. The `message.created` with this message id replaces it.
@@ -307,6 +429,55 @@ export interface DeltaSignal {
   "room": string;
   "offset": number;
   "text": string;
+}
+
+/** A device that was let in. */
+export interface Device {
+  "id": string;
+  "principal": string;
+  "facts": Facts;
+  "created_at": string;
+  "grants"?: DeviceGrant[];
+  "fingerprint"?: string;
+  "public_key"?: string;
+  "alias"?: string;
+  "dialect"?: string;
+  "approved_by"?: string;
+  "revoked_at"?: string;
+  "last_seen_at"?: string;
+}
+
+/** What a device may do in one role. Its token is never listed. */
+export interface DeviceGrant {
+  "role": Role;
+  "key_id": string;
+  "scopes": Scope[];
+  "created_at": string;
+  "agents"?: string[] | null;
+  "rooms"?: string[] | null;
+  "rotated_at"?: string;
+  "last_used_at"?: string;
+  "expires_at"?: string;
+  "withheld"?: Scope[];
+}
+
+/** Devices, newest first; revoked ones included. */
+export interface DeviceList {
+  "devices": Device[];
+}
+
+/** One device by its id, or its alias. */
+export interface DeviceRef {
+  "device_id": string;
+}
+
+/** A device's new token: the only answer that carries it. */
+export interface DeviceToken {
+  "device_id": string;
+  "role": Role;
+  "token": string;
+  "scopes": Scope[];
+  "rotated_at": string;
 }
 
 /** A conversation between fixed participants. */
@@ -419,6 +590,13 @@ export interface Events {
   "cursor": string;
 }
 
+/** An interval; slots are at `anchor` and each multiple of `seconds` after it. */
+export interface Every {
+  "kind": "every";
+  "seconds": number;
+  "anchor"?: string;
+}
+
 /** A single-use sign-in code: from a console link's fragment, or a setup code typed by a person. */
 export interface ExchangeCode {
   "code": string;
@@ -437,6 +615,17 @@ export interface ExportRoom {
   "thread_id"?: string;
   "dm_id"?: string;
   "session_id"?: string;
+}
+
+/** What a device says of itself. Shown, never believed: nothing is decided on it. */
+export interface Facts {
+  "name"?: string;
+  "platform"?: string;
+  "family"?: string;
+  "model"?: string;
+  "version"?: string;
+  "client_id"?: string;
+  "client_mode"?: string;
 }
 
 /** The feed cannot go on at the cursor that was asked for (`wire.events.ReplayGap`); it goes on at the newest. */
@@ -533,6 +722,31 @@ export interface KeyRef {
   "key_id": string;
 }
 
+/** The hub's log from a byte offset on; without one its end. */
+export interface LogQuery {
+  "cursor"?: number | null;
+  "limit"?: number;
+  "max_bytes"?: number;
+}
+
+/** Whole lines of the log. */
+export interface LogTail {
+  "file": string;
+  "cursor": number;
+  "size": number;
+  "lines": string[];
+  "truncated"?: boolean;
+  "reset"?: boolean;
+}
+
+/** Make a short code that lets one device in without a request, with these grants. */
+export interface MakeCode {
+  "scopes": Scope[];
+  "role"?: Role;
+  "name"?: string;
+  "expires_in_s"?: number;
+}
+
 /** Everything up to this message (or `seq`) has been read. */
 export interface MarkRead {
   "target": Target;
@@ -621,6 +835,11 @@ export interface OpenDm {
   "as"?: string;
 }
 
+/** Let unknown devices ask, for this long. */
+export interface OpenPairing {
+  "for_s"?: number;
+}
+
 /** Open a session, or take part in one that is; the agent is a member from the start. */
 export interface OpenSession {
   "agent_id": string;
@@ -655,10 +874,61 @@ export interface Pairing {
   "status": string;
 }
 
+/** A short code, shown once. */
+export interface PairingCode {
+  "code": string;
+  "expires_at": string;
+}
+
+/** What the asking device may know of its request. */
+export interface PairingOutcome {
+  "request_id": string;
+  "state": PairingState;
+  "expires_at": string;
+}
+
 /** Paired networks by id. */
 export interface PairingPage {
   "pairings": Pairing[];
   "page": Page;
+}
+
+/** Why a device has to ask. */
+export type PairingReason = "metadata-upgrade" | "not-paired" | "role-upgrade" | "scope-upgrade";
+
+/** A device that asks to be let in. It never changes: one that asks for something else gets another id. */
+export interface PairingRequest {
+  "id": string;
+  "device_id": string;
+  "facts": Facts;
+  "role": Role;
+  "scopes": Scope[];
+  "state": PairingState;
+  "created_at": string;
+  "expires_at": string;
+  "digest": string;
+  "fingerprint"?: string;
+  "public_key"?: string;
+  "alias"?: string;
+  "dialect"?: string;
+  "asked"?: string[];
+  "address"?: string;
+  "reason"?: PairingReason;
+  "is_repair"?: boolean;
+  "is_silent"?: boolean;
+  "decided_at"?: string;
+  "decided_by"?: string;
+}
+
+/** What became of a pairing request. */
+export type PairingState = "approved" | "expired" | "pending" | "rejected" | "superseded";
+
+/** Whether unknown devices may ask. */
+export interface PairingWindow {
+  "is_open": boolean;
+  "closes_at": string;
+  "pending": number;
+  "pending_max": number;
 }
 
 /** One piece of a message's content. */
@@ -719,6 +989,38 @@ export interface PlanUpdate {
 export interface Pong {
   "t": "pong";
   "n": number;
+}
+
+/** Somebody came, went or changed; `presence.list` replaces it. */
+export interface PresenceChanged {
+  "signal": "presence.changed";
+  "version": number;
+  "entries": PresenceEntry[];
+}
+
+/** One connection, or a note that a client left of itself. */
+export interface PresenceEntry {
+  "key": string;
+  "at": string;
+  "since"?: string;
+  "principal"?: string;
+  "door"?: string;
+  "role"?: string;
+  "scopes"?: string[];
+  "device_id"?: string;
+  "instance_id"?: string;
+  "host"?: string;
+  "address"?: string;
+  "mode"?: string;
+  "version"?: string;
+  "platform"?: string;
+  "family"?: string;
+  "model"?: string;
+  "time_zone"?: string;
+  "reason"?: string;
+  "text"?: string;
+  "tags"?: string[];
+  "idle_s"?: number | null;
 }
 
 /** An agent became busy or idle; the agent's summary replaces it. */
@@ -818,12 +1120,28 @@ export interface RegisterAgent {
   "issue_token"?: boolean;
 }
 
+/** When a change of a setting takes effect, and who may make it. */
+export type Reload = "host" | "live" | "restart";
+
 /** A soft removal: the id stays taken, the history stays stored. */
 export interface Removed {
   "removed": boolean;
   "kind": string;
   "id": string;
   "mode"?: string;
+}
+
+/** Call a device something else. */
+export interface RenameDevice {
+  "device_id": string;
+  "name": string;
+}
+
+/** Replace the whole file by this text. */
+export interface ReplaceSettings {
+  "text": string;
+  "base_hash": string;
+  "comment"?: string;
 }
 
 /** What a stream says when it cannot resume at the cursor that was asked for. */
@@ -841,11 +1159,36 @@ export interface ReplayInbox {
   "items": number[];
 }
 
+/** Pairing requests that wait, oldest first. */
+export interface RequestList {
+  "requests": PairingRequest[];
+}
+
+/** One pairing request by its id. */
+export interface RequestRef {
+  "request_id": string;
+}
+
 /** The answer of an operation. */
 export interface Result {
   "t": "result";
   "id": number;
   "result": unknown;
+}
+
+/** End a device's rights: of one role, or of all, after which its key is refused until it is removed. */
+export interface RevokeDevice {
+  "device_id": string;
+  "role"?: Role | null;
+}
+
+/** What a device connects as. It has a grant of its own for each. */
+export type Role = "node" | "operator";
+
+/** Make an earlier version the current one; that is a new version. */
+export interface RollbackSettings {
+  "version": number;
+  "base_hash": string;
 }
 
 /** A room as callers see it. */
@@ -891,6 +1234,13 @@ export interface RoomThreads {
   "before"?: string;
   "after"?: string;
   "room_id"?: string;
+}
+
+/** Replace the token of one role; `scopes` can only narrow. */
+export interface RotateToken {
+  "device_id": string;
+  "role"?: Role;
+  "scopes"?: Scope[] | null;
 }
 
 /** A run as callers see it. */
@@ -940,6 +1290,38 @@ export interface RunSignal {
 
 /** Where a run stands. `hub.runs.machine` holds the table of moves. */
 export type RunState = "admitted" | "cancelled" | "done" | "failed" | "leased" | "streaming" | "waiting";
+
+/** A schedule as callers see it. */
+export interface Schedule {
+  "id": string;
+  "name": string;
+  "timing": Cron | Every | At;
+  "room": string;
+  "text": string;
+  "created_at": string;
+  "updated_at": string;
+  "owner": string;
+  "catch_up"?: CatchUp;
+  "lateness_s"?: number;
+  "agent_id"?: string;
+  "description"?: string;
+  "is_paused"?: boolean;
+  "is_once"?: boolean;
+  "next_at"?: string;
+  "last"?: Slot | null;
+  "fault"?: string;
+  "revision"?: number;
+}
+
+/** Schedules by when they are due next. */
+export interface ScheduleList {
+  "schedules": Schedule[];
+}
+
+/** One schedule by its id. */
+export interface ScheduleRef {
+  "schedule_id": string;
+}
 
 /** What a grant allows. A grant can only be narrowed when it is passed on. */
 export type Scope = "admin" | "approve" | "attach" | "devices" | "keys" | "node" | "observe" | "operate" | "pair" | "write";
@@ -1027,16 +1409,65 @@ export interface SetPresence {
   "task"?: string;
 }
 
-/** Every setting; secrets are never among them. */
-export interface SettingList {
-  "settings": SettingValue[];
-}
-
-/** One setting and where its value comes from: flag, env, file or default. */
-export interface SettingValue {
+/** One setting. The value of a secret one is `(set)` or empty, never itself. */
+export interface Setting {
   "key": string;
   "value": unknown;
   "origin": string;
+  "reload": Reload;
+  "default"?: unknown;
+  "allowed"?: string;
+  "meaning"?: string;
+  "env"?: string;
+  "is_secret"?: boolean;
+  "is_pending"?: boolean;
+}
+
+/** Every setting in the order of the tree. */
+export interface SettingList {
+  "settings": Setting[];
+  "hash": string;
+  "path": string;
+}
+
+/** A change that is on disk. */
+export interface SettingsChanged {
+  "version": number;
+  "hash": string;
+  "path": string;
+  "applied": string[];
+  "needs_restart": string[];
+  "shadowed": string[];
+}
+
+/** The settings file as text; secret values are replaced by `(set)`. */
+export interface SettingsFile {
+  "path": string;
+  "exists": boolean;
+  "text": string;
+  "hash": string;
+  "issues": string[];
+}
+
+/** The last versions, newest first. */
+export interface SettingsHistory {
+  "versions": SettingsVersion[];
+}
+
+/** JSON Schema of the settings file. */
+export interface SettingsSchema {
+  "schema": Record<string, unknown>;
+  "version": string;
+}
+
+/** One of the last versions of the file. */
+export interface SettingsVersion {
+  "version": number;
+  "hash": string;
+  "saved_at": string;
+  "changed": string[];
+  "by"?: string;
+  "comment"?: string;
 }
 
 /** What the acknowledgement settled. */
@@ -1046,11 +1477,55 @@ export interface Settled {
   "low_water": number;
 }
 
+/** A device proves itself; `signature` is of `signatures.device_message("sign-in", …)`. */
+export interface SignIn {
+  "public_key": string;
+  "nonce": string;
+  "signature": string;
+  "scopes"?: Scope[];
+  "role"?: Role;
+}
+
 /** A signal (`wire.runs.Signal`): unnumbered, unstored, replaced by what it names. */
 export interface SignalFrame {
   "t": "signal";
   "signal": unknown;
 }
+
+/** A short session of a device; the only answer that carries its token. */
+export interface SignedIn {
+  "token": string;
+  "expires_at": string;
+  "principal": Principal;
+  "scopes": Scope[];
+}
+
+/** One slot of a schedule and what became of it. */
+export interface Slot {
+  "schedule_id": string;
+  "at": string;
+  "state": SlotState;
+  "recorded_at": string;
+  "message_id"?: string;
+  "reason"?: string;
+  "is_manual"?: boolean;
+}
+
+/** Slots, newest first. */
+export interface SlotList {
+  "slots": Slot[];
+  "has_more": boolean;
+}
+
+/** What became of a schedule's slots, newest first. */
+export interface SlotQuery {
+  "schedule_id": string;
+  "limit"?: number;
+  "before"?: string;
+}
+
+/** How a slot ended. */
+export type SlotState = "fired" | "missed";
 
 /** Stop every agent: cancel runs, refuse agent messages and wakes until resumed. */
 export interface StopAll {
@@ -1150,6 +1625,23 @@ export interface UpdateRoom {
   "write_policy"?: WritePolicy | null;
 }
 
+/** Change parts of a schedule; None keeps one as it is. `revision` refuses a change that was not seen.
+
+    A new timing counts from now on. Who updates it becomes its owner. */
+export interface UpdateSchedule {
+  "schedule_id": string;
+  "revision"?: number | null;
+  "name"?: string | null;
+  "timing"?: Cron | Every | At | null;
+  "room"?: string | null;
+  "text"?: string | null;
+  "catch_up"?: CatchUp | null;
+  "lateness_s"?: number | null;
+  "agent_id"?: string | null;
+  "description"?: string | null;
+  "is_once"?: boolean | null;
+}
+
 /** Call a session something else. */
 export interface UpdateSession {
   "session_id": string;
@@ -1176,6 +1668,17 @@ export interface UsageUpdate {
   "input_tokens"?: number;
   "output_tokens"?: number;
   "cost_usd"?: number;
+}
+
+/** A client without a key is let in by a code; from then on it shows its token alone. */
+export interface UseCode {
+  "code": string;
+  "facts"?: Facts;
+}
+
+/** Verify the log, and that it goes on from where it was. */
+export interface VerifyAudit {
+  "noted"?: string;
 }
 
 /** Who may read a room besides its members and observers. */
@@ -1248,8 +1751,10 @@ export interface Operations {
   "hub.ready": { params: Nothing; result: Health };
   "hub.status": { params: Nothing; result: HubStatus };
   "hub.backup": { params: Backup; result: BackupDone };
-  "hub.settings": { params: Nothing; result: SettingList };
   "pairings.list": { params: PageQuery; result: PairingPage };
+  "audit.list": { params: AuditQuery; result: AuditList };
+  "audit.verify": { params: VerifyAudit; result: AuditProof };
+  "hub.logs": { params: LogQuery; result: LogTail };
   "keys.create": { params: CreateKey; result: CreatedKey };
   "keys.list": { params: Nothing; result: KeyList };
   "keys.revoke": { params: KeyRef; result: Key };
@@ -1265,6 +1770,24 @@ export interface Operations {
   "people.enable": { params: PersonRef; result: Person };
   "people.remove": { params: PersonRef; result: Person };
   "auth.password": { params: PasswordSignIn; result: Session };
+  "devices.challenge": { params: AskChallenge; result: Challenge };
+  "devices.ask": { params: AskPairing; result: PairingRequest };
+  "devices.outcome": { params: AwaitPairing; result: PairingOutcome };
+  "devices.sign_in": { params: SignIn; result: SignedIn };
+  "devices.use_code": { params: UseCode; result: DeviceToken };
+  "devices.list": { params: Nothing; result: DeviceList };
+  "devices.get": { params: DeviceRef; result: Device };
+  "devices.requests": { params: Nothing; result: RequestList };
+  "devices.approve": { params: ApprovePairing; result: Device };
+  "devices.reject": { params: RequestRef; result: PairingRequest };
+  "devices.rename": { params: RenameDevice; result: Device };
+  "devices.rotate": { params: RotateToken; result: DeviceToken };
+  "devices.revoke": { params: RevokeDevice; result: Device };
+  "devices.remove": { params: DeviceRef; result: Device };
+  "pairing.status": { params: Nothing; result: PairingWindow };
+  "pairing.open": { params: OpenPairing; result: PairingWindow };
+  "pairing.close": { params: Nothing; result: PairingWindow };
+  "pairing.code": { params: MakeCode; result: PairingCode };
   "rooms.list": { params: PageQuery; result: RoomPage };
   "rooms.create": { params: CreateRoom; result: Room };
   "rooms.get": { params: RoomRef; result: Room };
@@ -1319,4 +1842,20 @@ export interface Operations {
   "runs.get": { params: RunRef; result: Run };
   "runs.cancel": { params: CancelRun; result: Run };
   "runs.await": { params: AwaitRun; result: AwaitedRun };
+  "schedules.create": { params: CreateSchedule; result: Schedule };
+  "schedules.list": { params: Nothing; result: ScheduleList };
+  "schedules.get": { params: ScheduleRef; result: Schedule };
+  "schedules.update": { params: UpdateSchedule; result: Schedule };
+  "schedules.remove": { params: ScheduleRef; result: Schedule };
+  "schedules.pause": { params: ScheduleRef; result: Schedule };
+  "schedules.resume": { params: ScheduleRef; result: Schedule };
+  "schedules.run": { params: ScheduleRef; result: Slot };
+  "schedules.history": { params: SlotQuery; result: SlotList };
+  "settings.list": { params: Nothing; result: SettingList };
+  "settings.file": { params: Nothing; result: SettingsFile };
+  "settings.change": { params: ChangeSettings; result: SettingsChanged };
+  "settings.replace": { params: ReplaceSettings; result: SettingsChanged };
+  "settings.history": { params: Nothing; result: SettingsHistory };
+  "settings.rollback": { params: RollbackSettings; result: SettingsChanged };
+  "settings.schema": { params: Nothing; result: SettingsSchema };
 }

@@ -41,3 +41,15 @@ def test_the_least_recently_used_key_is_forgotten(monkeypatch: object) -> None:
         bucket.take(number)
     assert bucket.take(0) == 0.0
     assert bucket.take(buckets.MAX_KEYS) == 1.0
+
+
+def test_a_limit_that_changes_holds_for_buckets_in_use() -> None:
+    clock = Clock()
+    bucket = Buckets(0.0, 0.0, clock)
+    assert [bucket.take("a") for _ in range(9)] == [0.0] * 9
+    bucket.limit(1.0, 2.0)
+    assert [bucket.take("a") for _ in range(3)] == [0.0, 0.0, 1.0]
+    bucket.limit(4.0, 4.0)
+    assert bucket.take("a") == 0.25
+    bucket.limit(0.0, 0.0)
+    assert bucket.take("a") == 0.0

@@ -3,15 +3,20 @@
 import io
 import json
 import logging
+from pathlib import Path
 
 import pytest
 import structlog
 
-from instar.server.logs import REDACTED, configure, redact
+from instar.server.log_file import LogFile
+from instar.server.logs import REDACTED, configure, redact, set_level
 
 CANARIES = [
     "ik_CANARYcanary0123456789",
     "is_CANARYcanary0123456789",
+    "il_CANARYcanary0123456789",
+    "ip_CANARYcanary0123456789",
+    "idt_CANARYcanary0123456789",
     "magt_v1_CANARYcanary012345",
     "Bearer CANARY.canary~0123",
 ]
@@ -90,3 +95,41 @@ def test_auto_is_text_for_people_and_json_for_machines() -> None:
     configure("info", "auto", out)
     structlog.get_logger("instar.test").info("hello")
     assert out.getvalue().startswith("{")
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_lines_are_kept_in_a_file_as_json_without_secrets(tmp_path: Path, style: str) -> None:
+    out = io.StringIO()
+    file = LogFile(tmp_path / "instar.log")
+    configure("info", style, out, file=file, secrets=["plain CANARY word", "CANARY\\d"])
+    log = structlog.get_logger("t")
+    log.info("it is plain CANARY word", nested={"plain CANARY word": ["CANARY\\d", 7]}, key=CANARIES[0])
+    logging.getLogger("library").warning("says %s", "plain CANARY word")
+    try:
+        raise RuntimeError("plain CANARY word")
+    except RuntimeError:
+        log.exception("failed")
+    file.close()
+    kept = [json.loads(line) for line in (tmp_path / "instar.log").read_text().splitlines()]
+    assert [one["event"] for one in kept] == [f"it is {REDACTED}", f"says {REDACTED}", "failed"]
+    assert [one["level"] for one in kept] == ["info", "warning", "error"]
+    assert "RuntimeError" in kept[2]["exception"]
+    assert "CANARY" not in json.dumps(kept) + out.getvalue()
+
+
+def test_the_level_changes_while_it_runs() -> None:
+    out = io.StringIO()
+    configure("error", "json", out)
+    log = structlog.get_logger("t")
+    library = logging.getLogger("library")
+    for level in ("error", "debug", "warning"):
+        set_level(level)
+        for name in ("debug", "info", "warning", "error"):
+            getattr(log, name)(f"{level}: {name}")
+        library.warning("%s: of a library", level)
+    said = [json.loads(line)["event"] for line in out.getvalue().splitlines()]
+    assert said == [
+        "error: error",
+        "debug: debug", "debug: info", "debug: warning", "debug: error", "debug: of a library",
+        "warning: warning", "warning: error", "warning: of a library",
+    ]  # fmt: skip

@@ -54,3 +54,16 @@ def test_the_end() -> None:
     with pytest.raises(InstarError) as caught:
         streams.enter(Live(), "a")
     assert caught.value.code == "service_unavailable"
+
+
+def test_limits_may_change_while_streams_are_open() -> None:
+    streams = Streams(limit=4, per_principal=4)
+    for _ in range(3):
+        streams.enter(Live(), "a")
+    streams.obey(3, 2)
+    with pytest.raises(InstarError, match="its 3 live streams"):
+        streams.enter(Live(), "b")
+    streams.obey(9, 2)
+    with pytest.raises(InstarError, match="credential has its 2"):
+        streams.enter(Live(), "a")
+    assert len(streams) == 3

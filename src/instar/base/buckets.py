@@ -17,10 +17,14 @@ class Buckets:
     """
 
     def __init__(self, rate_per_s: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.rate_per_s = rate_per_s
-        self.burst = max(burst, 1.0)
+        self.limit(rate_per_s, burst)
         self._clock = clock
         self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+
+    def limit(self, rate_per_s: float, burst: float) -> None:
+        """Set the rate and the burst from now on; what the buckets hold is kept, up to the new burst."""
+        self.rate_per_s = rate_per_s
+        self.burst = max(burst, 1.0)
 
     def take(self, key: Hashable, tokens: float = 1.0) -> float:
         """Take `tokens` for `key`. Return 0.0 when granted, else the seconds until they would be."""

@@ -38,7 +38,6 @@ from .wiring import Parts, wire
 
 LOCAL_GRANT = "local-grant"
 HUB_KEY = "hub-key"
-HUB_KEY = "hub-key"
 PRIVATE = 0o077
 """Everything that the hub writes is its owner's alone."""
 EXPIRY_S = 1.0
@@ -143,7 +142,6 @@ class App:
         await parts.schedules.load()
         await parts.identity.local_grant(self.data_dir / LOCAL_GRANT)
         parts.identity.devices.hub_key.load(self.data_dir / HUB_KEY)
-        parts.identity.devices.hub_key.load(self.data_dir / HUB_KEY)
         is_first = await declare(parts.store, parts.rooms.apply, parts.agents.declaring)
         await parts.runs.open()
         parts.schedules.open()
@@ -200,7 +198,6 @@ class App:
         """Start the periodic duties."""
         maintenance = Maintenance(self._background, self.metrics)
         maintenance.every(EXPIRY_S, "expire grants", parts.identity.expire_due)
-        maintenance.every(EXPIRY_S, "expire pairing requests", parts.identity.settle)
         maintenance.every(EXPIRY_S, "expire pairing requests", parts.identity.settle)
         maintenance.every(LAST_USED_FLUSH_S, "note when grants were used", parts.identity.flush)
         maintenance.every(

@@ -66,7 +66,7 @@ class Carrier:
         self.streams = Streams() if streams is None else streams
         self.metrics = metrics or Metrics()
         self.heartbeat = heartbeat or Heartbeat()
-        self._access_log = access_log
+        self.access_log = access_log
         self._is_strict = is_strict
         self.metrics.gauge("instar_streams", lambda: len(self.streams))
         self.metrics.gauge("instar_connections", lambda: len(self.heartbeat.connections))
@@ -97,7 +97,7 @@ class Carrier:
         elif isinstance(answer, StreamResponse):
             await self._send_stream(receive, send, scope, answer, rid)
         self.metrics.request(scope["method"], answer.route or "other", answer.status, seconds)
-        if self._access_log or answer.status >= 500:
+        if self.access_log or answer.status >= 500:
             self._log_request(scope, answer.status, rid, seconds)
 
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, rid: str) -> Response | StreamResponse:

@@ -1,17 +1,22 @@
-"""Structured logs on stderr, one line per event, without secrets: what looks like one is replaced before rendering."""
+"""Structured logs on stderr, one line per event, without secrets: what looks like one is replaced before rendering.
+
+They are kept as JSON lines in a file too.
+"""
 
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, TextIO, cast
 
 import structlog
 
+from .log_file import LogFile
+
 REDACTED = "[redacted]"
 _SECRET_KEYS = frozenset({"authorization", "cookie", "set-cookie", "password", "secret", "code", "token"})
 _SECRET_ENDINGS = ("_token", "_secret", "_password", "_cookie", "-token", "-secret")
-_SECRET_VALUE = re.compile(r"\b(?:ik_|is_|magt_v1_)[A-Za-z0-9_-]{8,}|(?i:\bBearer\s+)[A-Za-z0-9._~+/=-]+")
+_SECRET_VALUE = re.compile(r"\b(?:ik_|is_|il_|ip_|idt_|magt_v1_)[A-Za-z0-9_-]{8,}|(?i:\bBearer\s+)[A-Za-z0-9._~+/=-]+")
 _DEPTH_MAX = 6
 
 
@@ -73,13 +78,56 @@ class Forgiving:
         return self._stream.isatty()
 
 
-def configure(level: str = "info", style: str = "auto", stream: TextIO | None = None) -> None:
+class _Hiding:
+    """A processor that replaces secrets that are known by their value: a shared one may look like any word."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._known = re.compile("|".join(map(re.escape, sorted(secrets, key=len, reverse=True)))) if secrets else None
+
+    def __call__(self, _: object, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+        known = self._known
+        return event if known is None else {key: self._hidden(value, known) for key, value in event.items()}
+
+    def _hidden(self, value: Any, known: re.Pattern[str]) -> Any:  # noqa: ANN401 - what somebody logged
+        """Return a value, of those that `redact` leaves, without the secrets."""
+        if isinstance(value, str):
+            return known.sub(REDACTED, value)
+        if isinstance(value, dict):
+            pairs = cast("dict[object, object]", value).items()
+            return {self._hidden(key, known): self._hidden(inner, known) for key, inner in pairs}
+        if isinstance(value, list):
+            return [self._hidden(inner, known) for inner in cast("list[object]", value)]
+        return value
+
+
+class _Keeping:
+    """A processor that writes each event to the log file as well."""
+
+    def __init__(self, file: LogFile) -> None:
+        self._file = file
+        self._render = structlog.processors.JSONRenderer()
+
+    def __call__(self, logger: object, name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+        self._file.write(str(self._render(logger, name, dict(event))))
+        return event
+
+
+def configure(
+    level: str = "info",
+    style: str = "auto",
+    stream: TextIO | None = None,
+    *,
+    file: LogFile | None = None,
+    secrets: Sequence[str] = (),
+) -> None:
     """Send the logs of Instar and of its libraries to `stream` (stderr).
 
     Args:
         level: debug, info, warning or error (`log.level`).
         style: `json` for machines, `text` for people, `auto` for text on a terminal only (`log.format`).
         stream: Where to write.
+        file: Where the lines are kept besides.
+        secrets: Texts that no line may hold.
     """
     out = cast("TextIO", Forgiving(stream or sys.stderr))
     renderer: Any = structlog.processors.JSONRenderer()
@@ -90,22 +138,26 @@ def configure(level: str = "info", style: str = "auto", stream: TextIO | None = 
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        _redact_event,
     ]
-    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    last: list[Any] = [_redact_event, _Hiding(secrets), *([_Keeping(file)] if file else []), renderer]
     structlog.configure(
-        processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        processors=[*shared, *last],
         logger_factory=structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared[:-1],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact_event, renderer],
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(max(number, logging.WARNING))
+    logging.getLogger().handlers = [handler]
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """Write lines of this level (`log.level`) and above from now on; of libraries warnings at most."""
+    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(number))
+    logging.getLogger().setLevel(max(number, logging.WARNING))

@@ -27,11 +27,15 @@ class Streams:
     """
 
     def __init__(self, limit: int = STREAMS_MAX, per_principal: int = STREAMS_PER_PRINCIPAL_MAX) -> None:
-        self._limit = limit
-        self._per_principal = per_principal
+        self.obey(limit, per_principal)
         self._owners: dict[Live, str] = {}
         self._counts: dict[str, int] = {}
         self.is_draining = False
+
+    def obey(self, limit: int, per_principal: int) -> None:
+        """Let in so many from now on; those that are open stay."""
+        self._limit = limit
+        self._per_principal = per_principal
 
     def __len__(self) -> int:
         return len(self._owners)

@@ -32,7 +32,10 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Watch the running loop from now on."""
+        """Watch the running loop from now on. Twice is no error."""
+        if self._thread is not None:
+            return
+        self._is_over.clear()
         loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._turn(loop)
@@ -46,6 +49,7 @@ class Watchdog:
             self._timer.cancel()
         if self._thread is not None:
             self._thread.join()
+            self._thread = None
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         self._turned_at = time.monotonic()

@@ -18,7 +18,9 @@ from instar.hub.operations.hub import Hub
 from instar.hub.operations.invoke import Operations
 from instar.hub.rooms import RoomPolicy, Rooms
 from instar.hub.runs.runs import Runs
-from instar.hub.settings import handlers as settings_handlers
+from instar.hub.schedules.schedules import Schedules
+from instar.hub.settings.handlers import SettingsHandlers
+from instar.hub.settings.live import Live
 from instar.hub.settings.load import Loaded
 from instar.hub.settings.tree import Settings
 from instar.store.backup import BLOB_FOLDER
@@ -27,6 +29,7 @@ from instar.store.sqlite import SqliteStore
 from instar.wire.names import Network
 from instar.wire.rooms import RoomKind
 
+from .log_handlers import LogHandlers
 from .streams import Streams
 
 
@@ -42,9 +45,20 @@ class Parts:
     agents: Agents
     delivery: Delivery
     runs: Runs
+    schedules: Schedules
     card: Card
     hub: Hub
     blobs: Blobs
+    operations: Operations
+    live: Live
+    settings: SettingsHandlers
+
+    def obey(self, settings: Settings) -> None:
+        """Let the live ones of these settings hold."""
+        self.delivery.obey(_delivery_policy(settings))
+        self.rooms.obey(_room_policy(settings))
+        self.runs.budget_s = settings.runs.budget_s
+        self.operations.obey(settings.limits.requests_per_s)
 
 
 def wire(
@@ -76,8 +90,7 @@ def wire(
     policy = _delivery_policy(settings)
     guard = LoopGuard(store, pump, network, policy, scope)
     blobs = Blobs(data_dir / BLOB_FOLDER)
-    room_policy = RoomPolicy(settings.uploads.max_bytes, tuple(settings.uploads.media_types))
-    rooms = Rooms(store, pump, identity, network, guard, blobs, room_policy, data_dir)
+    rooms = Rooms(store, pump, identity, network, guard, blobs, _room_policy(settings), data_dir)
     agents = Agents(store, pump, fanout, authority, rooms.directory, network)
     rooms.apply.agents = agents.declaring
     rooms.sessions.is_agent = lambda agent_id: agents.get(agent_id) is not None
@@ -90,7 +103,28 @@ def wire(
         budget_s=settings.runs.budget_s,
     )  # fmt: skip
     runs.serve(echo.NAME, echo.Echo())
-    counts = Counts(
+    schedules = Schedules(store, pump, identity, rooms, agents, delivery.switch, network, scope)
+    live = Live(loaded)
+    settings_handlers = SettingsHandlers(live, store)
+    logs = LogHandlers(data_dir, is_kept=settings.log.file)
+    card = Card(
+        store, authority, settings.auth, network, data_dir, _counts(rooms, agents, delivery, streams), addresses
+    )
+    bindings = (
+        *card.bindings(), *settings_handlers.bindings(), *logs.bindings(), *identity.bindings(), *rooms.bindings(),
+        *agents.bindings(), *delivery.bindings(), *runs.bindings(),
+        *schedules.bindings(), *Audit(store).bindings(),
+    )  # fmt: skip
+    operations = Operations(store, authority, bindings)
+    hub = Hub(network, identity, operations, agents, delivery, scope)
+    return Parts(
+        store, pump, fanout, identity, rooms, agents, delivery, runs, schedules, card, hub, blobs,
+        operations, live, settings_handlers,
+    )  # fmt: skip
+
+
+def _counts(rooms: Rooms, agents: Agents, delivery: Delivery, streams: Streams) -> Counts:
+    return Counts(
         rooms=lambda: len(rooms.directory.all(RoomKind.ROOM)),
         agents=lambda: len(agents.all()),
         connected_agents=agents.connected_count,
@@ -98,14 +132,10 @@ def wire(
         search_lag=rooms.search.follower.lag,
         stopped=lambda: delivery.switch.is_stopped,
     )
-    card = Card(store, authority, settings.auth, network, data_dir, counts, addresses)
-    bindings = (
-        *card.bindings(), *settings_handlers.bindings(loaded), *identity.bindings(), *rooms.bindings(),
-        *agents.bindings(), *delivery.bindings(), *runs.bindings(), *Audit(store).bindings(),
-    )  # fmt: skip
-    operations = Operations(store, authority, bindings)
-    hub = Hub(network, identity, operations, agents, delivery, scope)
-    return Parts(store, pump, fanout, identity, rooms, agents, delivery, runs, card, hub, blobs)
+
+
+def _room_policy(settings: Settings) -> RoomPolicy:
+    return RoomPolicy(settings.uploads.max_bytes, tuple(settings.uploads.media_types))
 
 
 def _delivery_policy(settings: Settings) -> DeliveryPolicy:

@@ -1,6 +1,4 @@
-"""The hub about itself: network card, status, health, backup, settings, pairings."""
-
-from typing import Any
+"""The hub about itself: network card, status, health, backup, pairings."""
 
 from msgspec import Struct
 
@@ -105,20 +103,6 @@ class BackupDone(Struct, frozen=True):
     sha256: str
 
 
-class SettingValue(Struct, frozen=True):
-    """One setting and where its value comes from: flag, env, file or default."""
-
-    key: str
-    value: Any
-    origin: str
-
-
-class SettingList(Struct, frozen=True):
-    """Every setting; secrets are never among them."""
-
-    settings: list[SettingValue]
-
-
 class Pairing(Struct, frozen=True):
     """A paired network."""
 
@@ -159,13 +143,9 @@ BACKUP = Operation(
     "hub.backup", Backup, BackupDone, Verb.OPERATE, ObjectKind.HUB,
     "Write a verified backup while the hub runs", Route("POST", "/v1/backups", 201), audited=True,
 )  # fmt: skip
-SETTINGS = Operation(
-    "hub.settings", Nothing, SettingList, Verb.OPERATE, ObjectKind.HUB,
-    "Show every setting and its origin", Route("GET", "/v1/settings"),
-)  # fmt: skip
 PAIRINGS = Operation(
     "pairings.list", PageQuery, PairingPage, Verb.READ, ObjectKind.HUB,
     "List paired networks", Route("GET", "/v1/pairings"),
 )  # fmt: skip
 
-OPERATIONS = (NETWORK, HEALTH, READY, STATUS, BACKUP, SETTINGS, PAIRINGS)
+OPERATIONS = (NETWORK, HEALTH, READY, STATUS, BACKUP, PAIRINGS)

@@ -4,12 +4,26 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from . import agents, audit, delivery, devices, hub, identity, messages, people, rooms, runs, sessions
+from . import (
+    agents,
+    audit,
+    delivery,
+    devices,
+    hub,
+    identity,
+    messages,
+    people,
+    rooms,
+    runs,
+    schedules,
+    sessions,
+    settings,
+)
 from .operation import Operation
 
 AnyOperation = Operation[Any, Any]
 
-_NOUNS = (hub, audit, identity, people, devices, rooms, sessions, messages, agents, delivery, runs)
+_NOUNS = (hub, audit, identity, people, devices, rooms, sessions, messages, agents, delivery, runs, schedules, settings)
 
 TABLE: Mapping[str, AnyOperation] = MappingProxyType(
     {operation.name: operation for noun in _NOUNS for operation in noun.OPERATIONS}

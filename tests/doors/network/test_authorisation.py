@@ -30,7 +30,13 @@ LET_IN: dict[str, set[str]] = {
     "hub.ready": ANYONE,
     "hub.status": {"operate"},
     "hub.backup": {"operate"},
-    "hub.settings": {"operate"},
+    "settings.list": {"operate"},
+    "settings.file": {"operate"},
+    "settings.change": set(),
+    "settings.replace": set(),
+    "settings.history": {"operate"},
+    "settings.rollback": set(),
+    "settings.schema": {"operate"},
     "hub.apply": ADMIN,
     "pairings.list": CARD,
     "keys.create": {"keys"},
@@ -66,6 +72,7 @@ LET_IN: dict[str, set[str]] = {
     "pairing.open": {"devices"},
     "pairing.close": {"devices"},
     "pairing.code": {"devices"},
+    "hub.logs": {"operate"},
     "audit.list": {"operate"},
     "audit.verify": {"operate"},
     "rooms.list": ANYONE,
@@ -125,7 +132,7 @@ LET_IN: dict[str, set[str]] = {
 }
 """Operation → the credentials that its valid request is let in with, in a private room of others; the operator always.
 
-Empty: no scope is enough by itself. Editing needs admin and write, a reaction observe and write, a token can only be
+Empty: no scope is enough by itself. Changing settings needs admin and operate, editing admin and write, a reaction observe and write, a token can only be
 passed on by who holds what it may.
 Written by hand, not made from the rules: it says what is wanted, and a new operation must say it too.
 """

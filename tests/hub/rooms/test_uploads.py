@@ -60,6 +60,13 @@ async def test_refusals(make: Any, code: str, more: dict[str, Any]) -> None:
     await refused("forbidden", bench.do(bench.observer, "blobs.upload", body=body))
 
 
+async def test_another_policy_holds_from_then_on(bench: Bench) -> None:
+    await upload(bench)
+    bench.rooms.obey(RoomPolicy(max_bytes=10, media_types=("image/*",)))
+    await refused("unsupported_media_type", upload(bench))
+    await refused("too_large", upload(bench, media_type="image/png"))
+
+
 async def test_missing_bytes_are_said(bench: Bench) -> None:
     await upload(bench)
     await bench.blobs.delete(DIGEST)

@@ -101,6 +101,13 @@ async def test_the_budget_ends_a_run(tmp_path):
     await world.close()
 
 
+async def test_another_budget_holds_for_the_runs_that_begin_after_it(world):
+    world.runs.budget_s = 0.01
+    await world.send("hello")
+    (failed,) = await world.finished()
+    assert failed["error"].startswith("timeout: the run took longer than its 0.01 s")
+
+
 async def test_stop_all_cancels_every_run_until_resumed(world):
     await world.send("one")
     run = await world.puppet.runs.get()

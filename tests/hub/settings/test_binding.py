@@ -88,6 +88,22 @@ def test_nothing_public_in_the_clear_without_a_proxy() -> None:
     assert "INSTAR_TLS_MODE=auto instar start --listen 192.0.2.1:1" in caught.value.hint
 
 
+@pytest.mark.parametrize("key", ["token", "password"])
+@pytest.mark.parametrize(("chars", "address", "is_refused"), [
+    (31, "0.0.0.0:1", True), (32, "0.0.0.0:1", False), (1, "127.0.0.1:1", False), (0, "0.0.0.0:1", False),
+])  # fmt: skip
+def test_a_shared_secret_that_others_can_try_is_long(key: str, chars: int, address: str, is_refused: bool) -> None:
+    secret = "s" * chars
+    settings = Settings(listen=ListenSettings(address=address), auth=AuthPolicy(**{key: secret}))  # type: ignore[arg-type]
+    if not is_refused:
+        check_bind(settings)
+        return
+    with pytest.raises(InstarError, match=f"`auth.{key}` is shorter than 32 characters") as caught:
+        check_bind(settings)
+    assert caught.value.code == "forbidden"
+    assert secret not in caught.value.message + caught.value.hint
+
+
 def test_where_browsers_go() -> None:
     assert base_url(Settings(listen=ListenSettings(address=":8787"))) == "https://127.0.0.1:8787"
     assert base_url(Settings()) == "http://127.0.0.1:8787"

@@ -8,6 +8,7 @@ import pytest
 from instar.base.errors import InstarError
 from instar.hub.settings.keys import ALIASES, KEYS, env_name
 from instar.hub.settings.load import find_file, load
+from instar.hub.settings.sources import overruled
 from instar.hub.settings.tree import Settings
 
 HOME = {"XDG_DATA_HOME": "/data", "XDG_CONFIG_HOME": "/nowhere"}
@@ -128,11 +129,19 @@ def test_where_the_file_is_looked_for(tmp_path: Path) -> None:
     (users / "instar.yaml").touch()
     assert find_file(env) == users / "instar.yaml"
     (tmp_path / "instar.yaml").touch()
-    assert find_file(env) == Path("instar.yaml")
+    assert find_file(env) == tmp_path / "instar.yaml"
     (tmp_path / "b.yaml").touch()
     assert find_file({**env, "INSTAR_CONFIG": str(tmp_path / "b.yaml")}) == tmp_path / "b.yaml"
     (tmp_path / "c.yaml").touch()
-    assert find_file({"INSTAR_CONFIG": "b.yaml"}, "c.yaml") == Path("c.yaml")
+    assert find_file({"INSTAR_CONFIG": "b.yaml"}, "c.yaml") == tmp_path / "c.yaml"
+    (tmp_path / "instar.yaml").unlink()
+    (users / "instar.yaml").unlink()
+    data = tmp_path / "data"
+    data.mkdir()
+    assert find_file({**env, "INSTAR_DATA_DIR": str(data)}) is None
+    (data / "instar.yaml").touch()
+    assert find_file({**env, "INSTAR_DATA_DIR": str(data)}) == data / "instar.yaml"
+    assert find_file({**env, "INSTAR_DATA_DIR": "elsewhere"}, None, {"data_dir": str(data)}) == data / "instar.yaml"
     with pytest.raises(InstarError, match="no settings file"):
         find_file({}, "missing.yaml")
 
@@ -149,3 +158,68 @@ def test_a_named_data_folder_is_absolute(named: str, folder: str) -> None:
 
 def test_aliases_name_keys() -> None:
     assert set(ALIASES.values()) <= KEYS.keys()
+
+
+def test_what_the_file_says_and_where_one_would_be_made(tmp_path: Path) -> None:
+    file = written(tmp_path, "log: {level: debug}\n")
+    loaded = load({"log.level": "error"}, HOME, file)
+    assert loaded.written == {"log.level": "debug"}
+    assert loaded.path == file
+    assert load({"data_dir": "/d"}, HOME).path == Path("/d/instar.yaml")
+
+
+def test_no_secret_is_in_an_error_or_a_representation(tmp_path: Path) -> None:
+    canary = "canary-hunter2"
+    for text in (
+        f"auth: {{token: [{canary}]}}",
+        f"auth: {{token: {canary}, token: {canary}}}",
+        f"auth: {{token: {canary}",
+        f"auth: {{password: {{a: {canary}}}}}",
+        f"auth: {canary}",
+        f"auth: {{tokn: {canary}}}",
+    ):
+        with pytest.raises(InstarError) as caught:
+            load({}, HOME, written(tmp_path, text))
+        assert canary not in f"{caught.value.message} {caught.value.hint} {caught.value.detail}", text
+    assert canary not in repr(load({"auth.token": canary}, {**HOME, "INSTAR_AUTH_PASSWORD": canary}))
+
+
+@pytest.mark.parametrize(
+    ("env", "token"),
+    [
+        ({"CLAWDBOT_GATEWAY_TOKEN": "a"}, "a"),
+        ({"OPENCLAW_GATEWAY_TOKEN": "b"}, "b"),
+        ({"CLAWDBOT_GATEWAY_TOKEN": "a", "OPENCLAW_GATEWAY_TOKEN": "a"}, "a"),
+        ({"CLAWDBOT_GATEWAY_TOKEN": "a", "OPENCLAW_GATEWAY_TOKEN": ""}, "a"),
+        ({"CLAWDBOT_GATEWAY_TOKEN": "a", "INSTAR_AUTH_TOKEN": "c"}, "c"),
+        ({"CLAWDBOT_GATEWAY_TOKEN": "a", "OPENCLAW_GATEWAY_TOKEN": "b", "INSTAR_AUTH_TOKEN": "c"}, "c"),
+        ({"OPENCLAW_GATEWAY_TOKEN": ""}, ""),
+    ],
+)
+def test_tokens_of_other_systems_are_heard_where_our_own_is_not_set(env: dict[str, str], token: str) -> None:
+    loaded = load({}, {**HOME, **env})
+    assert loaded.settings.auth.token == token
+    assert loaded.origins["auth.token"] == ("env" if token else "default")
+    others = [name for name in env if name != "INSTAR_AUTH_TOKEN" and env[name] and "INSTAR_AUTH_TOKEN" in env]
+    assert [note.partition(" ")[0] for note in overruled(env)] == others
+    assert not any("'" in note for note in overruled(env))
+
+
+def test_tokens_that_differ_are_named_not_shown() -> None:
+    with pytest.raises(InstarError) as caught:
+        load({}, {**HOME, "CLAWDBOT_GATEWAY_TOKEN": "canary1", "OPENCLAW_GATEWAY_TOKEN": "canary2"})
+    assert caught.value.message == "CLAWDBOT_GATEWAY_TOKEN and OPENCLAW_GATEWAY_TOKEN differ"
+
+
+@pytest.mark.parametrize("text", ["loops: {cool_down_s: .inf}", "auth: {token: (set)}", "[" * 50_000, "a" * 300_000])
+def test_further_texts_that_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InstarError) as caught:
+        load({}, HOME, written(tmp_path, text))
+    assert caught.value.code == "bad_request"
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(b"log: {level: \xff}")
+    with pytest.raises(InstarError, match="not UTF-8"):
+        load({}, HOME, file)

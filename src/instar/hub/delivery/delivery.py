@@ -1,13 +1,13 @@
 """Delivery: feeds, acknowledgements and inboxes over one log, in one object."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from instar.base.clock import now
 from instar.base.errors import InstarError
 from instar.base.ids import new_id
 from instar.base.tasks import TaskScope
-from instar.bus.fanout import Fanout, Pump, Renderer
+from instar.bus.fanout import Fanout, Pump, R, Renderer
 from instar.hub.act import Bindings, bind
 from instar.hub.agents.agents import Agents
 from instar.hub.agents.state import AgentState
@@ -115,6 +115,11 @@ class Delivery:
         directory.on_change(self._room_changed)
         self._pump.watch(self._heard)
 
+    def obey(self, policy: DeliveryPolicy) -> None:
+        """Lease, retry and guard by this policy from now on; leases that are out stay as they are."""
+        self._guard.obey(policy)
+        self.inboxes.policy = policy
+
     async def load(self) -> None:
         """Read what outlives a restart, and begin to work. Call once, before anybody is served."""
         self._pump.last_seq = max(self._pump.last_seq, await self._store.last_seq())
@@ -165,8 +170,8 @@ class Delivery:
     async def open_feed(
         self,
         caller: Caller,
-        sink: Sink,
-        renderer: Renderer,
+        sink: Sink[R],
+        renderer: Renderer[R],
         *,
         cursor: str = "",
         agent_id: str = "",
@@ -199,7 +204,7 @@ class Delivery:
             caller, sink, renderer, start_seq=start_seq, agent_id=agent_id, signals=signals, skipped=skipped
         )
 
-    async def _start(self, sink: Sink, cursor: str, agent_id: str) -> int | None:
+    async def _start(self, sink: Sink[Any], cursor: str, agent_id: str) -> int | None:
         """Return where a feed begins; None: at the head, wherever that is when the feed opens."""
         agent = self._agents.get(agent_id) if agent_id else None
         if agent is not None and agent.cursor is None:

@@ -50,17 +50,24 @@ class LoopGuard:
     ) -> None:
         self._store = store
         self._network = network
-        self._policy = policy
         self._scope = scope
         self._loops = Loops(policy, clock)
-        self._agent_rate = Buckets(policy.agent_messages_per_s, policy.agent_messages_per_s, clock)
-        self._room_rate = Buckets(policy.room_messages_per_s, policy.room_messages_per_s, clock)
+        self._agent_rate = Buckets(0, 0, clock)
+        self._room_rate = Buckets(0, 0, clock)
+        self.obey(policy)
         self._leased: dict[str, dict[RoomKey, int]] = {}
         self.agent_of: Callable[[str], AgentState | None] = _nobody
         self.is_stopped: Callable[[], bool] = lambda: False
         self.stop_reason: Callable[[], str] = lambda: ""
         for ending in ("room.removed", "session.removed", "session.reset"):
             pump.apply_with(ending, lambda event: self._loops.forget(event.room))
+
+    def obey(self, policy: DeliveryPolicy) -> None:
+        """Guard by these limits from now on."""
+        self._policy = policy
+        self._loops.obey(policy)
+        self._agent_rate.limit(policy.agent_messages_per_s, policy.agent_messages_per_s)
+        self._room_rate.limit(policy.room_messages_per_s, policy.room_messages_per_s)
 
     def delivered(self, agent_id: str, room: RoomKey, seq: int) -> None:
         """Take note that an agent has leased an inbox item: what it says next in that room answers it."""

@@ -62,7 +62,7 @@ class Inboxes:
         self._desks = desks
         self._bell = bell
         self._network = network
-        self._policy = policy
+        self.policy = policy
         self._is_stopped = is_stopped
         self._is_paused = is_paused
         self._delivered = delivered
@@ -128,8 +128,8 @@ class Inboxes:
                 limit,
                 at,
                 lease=new_id("lease"),
-                until=Micros(at + int(self._policy.lease_s * MICROS_PER_S)),
-                attempts_max=self._policy.attempts,
+                until=Micros(at + int(self.policy.lease_s * MICROS_PER_S)),
+                attempts_max=self.policy.attempts,
             )
             if plan.leased or plan.dead:
                 await self._store.transact(lambda tx: self._write(tx, opened.agent_id, plan.leased, plan.dead))
@@ -249,7 +249,7 @@ class Inboxes:
             at = now()
             if lease:
                 check_lease(opened.desk, known, lease, at)
-            given = give_back(opened.desk, known, reason, at, attempts_max=self._policy.attempts, final=final)
+            given = give_back(opened.desk, known, reason, at, attempts_max=self.policy.attempts, final=final)
             dead = [item for item in given if item.state is ItemState.DEAD]
             failed = [item for item in given if item.state is ItemState.FAILED]
             low_water = opened.desk.low_water_after([item.seq for item in dead])

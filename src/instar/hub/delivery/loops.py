@@ -44,10 +44,6 @@ class _Talk:
     cool_until_s: float = 0.0
 
 
-def _per_minute(count: int, clock: Callable[[], float]) -> Buckets:
-    return Buckets(count / 60, count, clock)
-
-
 class Loops:
     """Remembers the latest messages of each room and judges caused ones.
 
@@ -57,11 +53,17 @@ class Loops:
     """
 
     def __init__(self, policy: DeliveryPolicy, clock: Callable[[], float]) -> None:
-        self._policy = policy
         self._clock = clock
         self._talks: dict[RoomKey, _Talk] = {}
-        self._pairs = _per_minute(policy.pair_per_min, clock)
-        self._rooms = _per_minute(policy.room_per_min, clock)
+        self._pairs = Buckets(0, 0, clock)
+        self._rooms = Buckets(0, 0, clock)
+        self.obey(policy)
+
+    def obey(self, policy: DeliveryPolicy) -> None:
+        """Judge by these limits from now on."""
+        self._policy = policy
+        self._pairs.limit(policy.pair_per_min / 60, policy.pair_per_min)
+        self._rooms.limit(policy.room_per_min / 60, policy.room_per_min)
 
     def heard(self, room: RoomKey, seq: int, event_id: str, sender: str, hops: int) -> None:
         """Take note of an agent's message."""

@@ -37,7 +37,7 @@ class Counts(NamedTuple):
 
 
 class Card:
-    """Answers the operations of `wire.hub` but settings.
+    """Answers the operations of `wire.hub`.
 
     Args:
         listen: The addresses that are served, once they are known.

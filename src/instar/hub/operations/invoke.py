@@ -5,13 +5,14 @@ from typing import Any
 
 import msgspec
 
+from instar.base.buckets import Buckets
 from instar.base.errors import InstarError
 from instar.hub.act import Act, Binding
 from instar.hub.identity.authority import Authority
 from instar.hub.identity.principals import Caller
 from instar.store.seam import Store
 from instar.wire.limits import IDEMPOTENCY_KEY_MAX_CHARS
-from instar.wire.operation import Operation
+from instar.wire.operation import Operation, Verb
 from instar.wire.table import TABLE
 
 from .recorder import Recorder
@@ -28,6 +29,7 @@ class Operations:
         self._store = store
         self._authority = authority
         self._recorder = Recorder()
+        self._requests = Buckets(0, 0)
         self._bindings: dict[str, Binding] = {}
         for binding in bindings:
             if binding.operation.name in self._bindings:
@@ -35,6 +37,10 @@ class Operations:
             self._bindings[binding.operation.name] = binding
         if missing := TABLE.keys() - self._bindings.keys():
             raise LookupError(f"operations without a binding: {', '.join(sorted(missing))}")
+
+    def obey(self, requests_per_s: float) -> None:
+        """Do so many operations a second for each principal from now on; 0 is unlimited."""
+        self._requests.limit(requests_per_s, requests_per_s)
 
     async def invoke(
         self,
@@ -50,12 +56,16 @@ class Operations:
         """Do `operation` for `caller` and return its result.
 
         Raises:
-            InstarError: What the operation's handler raises; `not_found` or `forbidden` when the caller may not.
+            InstarError: What the operation's handler raises; `not_found` or `forbidden` when the caller may not;
+                `rate_limited`, but for what needs no right: health and sign-in.
         """
         if len(idempotency_key) > IDEMPOTENCY_KEY_MAX_CHARS:
             raise InstarError(
                 "bad_request", f"the idempotency key is longer than {IDEMPOTENCY_KEY_MAX_CHARS} characters"
             )
+        if operation.verb is not Verb.ENTER and (wait_s := self._requests.take(caller.principal.id)):
+            what = f"{caller.principal.id} may ask {self._requests.rate_per_s:g} times a second"
+            raise InstarError("rate_limited", what, retry_after_s=wait_s)
         binding = self._bindings[operation.name]
         located = binding.locate(caller, params)
         if hasattr(located, "__await__"):

@@ -83,6 +83,10 @@ class Rooms:
         self._exporting = Exporting(store, self.directory, network)
         self._searching = Searching(store, self.directory, authority, network, self.search)
 
+    def obey(self, policy: RoomPolicy) -> None:
+        """Accept uploads by this policy from now on."""
+        self._uploads.policy = policy
+
     async def load(self) -> None:
         """Read the directory from its tables and open the search file; before anything is served."""
         await self._store.read(lambda reader: load(reader, self.directory, self._network))

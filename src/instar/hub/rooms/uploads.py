@@ -64,7 +64,7 @@ class Uploads:
         self._store = store
         self._blobs = blobs
         self._directory = directory
-        self._policy = policy
+        self.policy = policy
         self._changing = asyncio.Lock()
         """Held while bytes and row of a file must agree."""
 
@@ -80,7 +80,7 @@ class Uploads:
         check_filename(act.params.filename)
         if act.body is None:
             raise InstarError("bad_request", "the upload has no body", hint="Send the file as the request's body.")
-        stored = await self._blobs.put(act.body(), self._policy.max_bytes)
+        stored = await self._blobs.put(act.body(), self.policy.max_bytes)
         uploaded = Uploaded(stored.digest, stored.size_bytes, media_type, act.params.filename)
         uploader = act.caller.principal.id
 
@@ -168,7 +168,7 @@ class Uploads:
         return path if await asyncio.to_thread(path.is_file) else None
 
     def _check_type(self, media_type: str) -> None:
-        patterns = self._policy.media_types
+        patterns = self.policy.media_types
         if patterns and not any(fnmatchcase(media_type, pattern.lower()) for pattern in patterns):
             raise InstarError(
                 "unsupported_media_type",

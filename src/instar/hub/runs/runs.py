@@ -31,7 +31,7 @@ class Runs:
         messages: How an answer becomes a message.
         admission: The loop guard; each run asks it once, before it begins.
         scope: The parent of the workers and runs; closing it ends every run visibly.
-        budget_s: The longest run.
+        budget_s: The longest run; it may be changed, for the runs that begin after that.
     """
 
     def __init__(
@@ -48,20 +48,21 @@ class Runs:
         *,
         budget_s: float = RUN_BUDGET_S,
     ) -> None:
+        self.budget_s = budget_s
         self._runtimes: dict[str, Runtime] = {}
         wakes = Wakes(store, delivery.inboxes, delivery.desks, delivery.bell)
         stage = Stage(
             store=store,
             fanout=fanout,
             wakes=wakes,
-            transitions=Transitions(store, wakes, messages, budget_s + ITEM_LEASE_SLACK_S),
+            transitions=Transitions(store, wakes, messages, lambda: self.budget_s + ITEM_LEASE_SLACK_S),
             registry=agents.registry,
             presence=agents.presence_board,
             directory=directory,
             admission=admission,
             scope=scope,
             is_stopped=lambda: delivery.switch.is_stopped,
-            budget_s=budget_s,
+            budget_s=lambda: self.budget_s,
         )
         self._hosting = Hosting(store, pump, stage, self._runtimes)
         self._handlers = RunHandlers(store, directory, self._hosting)

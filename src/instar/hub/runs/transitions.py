@@ -1,6 +1,6 @@
 """The transactions of a run: each changes its row, says so in its room, and settles its inbox item, all or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -32,11 +32,11 @@ class Transitions:
         lease_s: How long the inbox item of a run is nobody else's: longer than any run lives.
     """
 
-    def __init__(self, store: Store, wakes: Wakes, messages: Messages, lease_s: float) -> None:
+    def __init__(self, store: Store, wakes: Wakes, messages: Messages, lease_s: Callable[[], float]) -> None:
         self._store = store
         self._wakes = wakes
         self._messages = messages
-        self._item_lease_us = int(lease_s * MICROS_PER_S)
+        self._lease_s = lease_s
 
     async def begin(self, agent_id: str, waking: Event) -> RunRecord | None:
         """Admit and lease a run for an event that wakes the agent; None: the item is settled or another's."""
@@ -65,7 +65,7 @@ class Transitions:
             await tx.append(_event("run.started", leased, at))
             return leased
 
-        until = Micros(at + self._item_lease_us)
+        until = Micros(at + int(self._lease_s() * MICROS_PER_S))
         return await self._wakes.lease(agent_id, waking.seq, run_id, until, begin)
 
     async def save(self, run: RunRecord) -> None:

@@ -52,7 +52,7 @@ class Stage:
     admission: Admission
     scope: TaskScope
     is_stopped: Callable[[], bool]
-    budget_s: float
+    budget_s: Callable[[], float]
 
 
 class Worker:
@@ -169,7 +169,7 @@ class Worker:
             name=agent.name,
             transitions=self._stage.transitions,
             fanout=self._stage.fanout,
-            budget_s=self._stage.budget_s,
+            budget_s=self._stage.budget_s(),
         )
         self._executions[run.id] = execution
         try:

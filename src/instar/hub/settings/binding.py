@@ -4,6 +4,7 @@ import ipaddress
 from typing import NamedTuple
 
 from instar.base.errors import InstarError
+from instar.wire.limits import SHARED_SECRET_MIN_CHARS
 
 from .tree import Settings
 
@@ -76,7 +77,8 @@ def url_of(settings: Settings, address: Address) -> str:
 
 
 def check_bind(settings: Settings) -> None:
-    """Refuse to open a hub to other machines that asks for no credentials, or that would send them in the clear.
+    """Refuse to open a hub to other machines that asks for no credentials or weak ones, or that would send them in
+    the clear.
 
     Raises:
         InstarError: `forbidden`, with the safe command; `bad_request` for an address that is none.
@@ -101,6 +103,13 @@ def check_bind(settings: Settings) -> None:
             hint=f"Run `INSTAR_TLS_MODE=auto instar start --listen {settings.listen.address}`, or name the proxy "
             "that encrypts in `server.trusted_proxies`.",
         )
+    for key, secret in (("auth.token", settings.auth.token), ("auth.password", settings.auth.password)):
+        if secret and len(secret) < SHARED_SECRET_MIN_CHARS:
+            raise InstarError(
+                "forbidden",
+                f"`{key}` is shorter than {SHARED_SECRET_MIN_CHARS} characters, which is too easy to guess at {place}",
+                hint=f"Set a longer one with `instar config set {key}`, or stay on `--listen 127.0.0.1:{port}`.",
+            )
 
 
 def base_url(settings: Settings) -> str:

@@ -1,10 +1,12 @@
-"""The keys of the settings tree: their names, types, environment variables and allowed values."""
+"""The keys of the settings tree: names, types, environment variables, and when a change holds."""
 
 import types
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
+
+from instar.wire.settings import Reload
 
 from .tree import Settings
 
@@ -12,6 +14,31 @@ ALIASES: Mapping[str, str] = {"listen": "listen.address"}
 """Short names of settings, in flags, environment and file."""
 
 ENV_PREFIX = "INSTAR_"
+
+FOREIGN_VARIABLES: Mapping[str, str] = {
+    "CLAWDBOT_GATEWAY_TOKEN": "auth.token",
+    "OPENCLAW_GATEWAY_TOKEN": "auth.token",
+}
+"""Variables of other systems that are heard when our own is not set."""
+
+RELOADS: Mapping[str, Reload] = {
+    "data_dir": Reload.HOST,
+    "listen": Reload.HOST,
+    "network": Reload.RESTART,
+    "auth": Reload.HOST,
+    "pairing": Reload.HOST,
+    "tls": Reload.HOST,
+    "server": Reload.HOST,
+    "server.access_log": Reload.LIVE,
+    "limits": Reload.LIVE,
+    "uploads": Reload.LIVE,
+    "delivery": Reload.LIVE,
+    "loops": Reload.LIVE,
+    "runs": Reload.LIVE,
+    "log": Reload.RESTART,
+    "log.level": Reload.LIVE,
+}
+"""Key, or section of keys → when a change holds and who may make it; a key's own row comes before its section's."""
 
 
 def _leaves(struct: type[msgspec.Struct], path: str) -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
@@ -31,6 +58,27 @@ SECTIONS = frozenset(key.partition(".")[0] for key in KEYS if "." in key)
 """Keys that hold other keys."""
 
 
+def reload_of(key: str) -> Reload:
+    """Return when a change of a key holds. What no row names only the host changes."""
+    return RELOADS.get(key) or RELOADS.get(key.partition(".")[0], Reload.HOST)
+
+
+def _is_secret(info: msgspec.structs.FieldInfo) -> bool:
+    metas: tuple[msgspec.Meta, ...] = get_args(info.type)[1:] if get_origin(info.type) is Annotated else ()
+    return any("secret" in (meta.extra or ()) for meta in metas)
+
+
+SECRETS = frozenset(key for key, info in KEYS.items() if _is_secret(info))
+"""Keys whose values are never shown."""
+SET = "(set)"
+"""What is shown of a secret that is set."""
+
+
+def shown(key: str, value: Any) -> Any:  # noqa: ANN401 - the value of any setting
+    """Return a value as anybody may see it."""
+    return (SET if value else "") if key in SECRETS else value
+
+
 def env_name(key: str) -> str:
     """Return the environment variable of a key: `auth.public_read` is `INSTAR_AUTH_PUBLIC_READ`."""
     return ENV_PREFIX + key.replace(".", "_").upper()
@@ -46,31 +94,3 @@ def default_of(key: str) -> Any:  # noqa: ANN401 - the value of any setting
     """Return a key's default."""
     info = KEYS[key]
     return info.default_factory() if info.default is msgspec.NODEFAULT else info.default
-
-
-def allowed(key: str) -> str:
-    """Return in words which values a key takes."""
-    return _words(KEYS[key].type)
-
-
-def _words(kind: Any) -> str:  # noqa: ANN401 - a type expression
-    if get_origin(kind) is Annotated:
-        base, *metas = get_args(kind)
-        return _words(base) + "".join(_bounds(meta) for meta in metas)
-    if get_origin(kind) is Literal:
-        return "one of " + ", ".join(get_args(kind))
-    if get_origin(kind) is list:
-        return "a list of texts (comma-separated in the environment)"
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[kind]
-
-
-def _bounds(meta: msgspec.Meta) -> str:
-    """Return in words what a constraint demands."""
-    parts = {
-        " of at least ": meta.ge,
-        " greater than ": meta.gt,
-        " of at most ": meta.le,
-        " matching ": meta.pattern,
-        " with at most this many characters: ": meta.max_length,
-    }
-    return "".join(f"{words}{bound}" for words, bound in parts.items() if bound is not None)
