@@ -68,6 +68,7 @@ class Hub:
         self.acks: list[tuple[str, str]] = []
         self.failures: list[tuple[str, str]] = []
         self.refusal: InstarError | None = None
+        self.vouched = ""
         self.hold: asyncio.Event | None = None
         self.gap: ReplayGap | None = None
 
@@ -76,6 +77,9 @@ class Hub:
         if credential.token == "wrong":
             raise InstarError("unauthorized", "the credential is wrong")
         return self.caller
+
+    async def vouched_for(self, request: Any) -> str:
+        return self.vouched
 
     def visitor(self, credential: Any = None) -> Any:
         return self.nobody

@@ -101,7 +101,7 @@ class NetworkDoor:
             if document is not None and request.method in ("GET", "HEAD"):
                 route = path
                 return await document(request, path)
-            return self._unknown(request)
+            return await self._unknown(request)
         except InstarError as error:
             return error_reply(error, request.request_id, route=route)
 
@@ -112,7 +112,7 @@ class NetworkDoor:
         offered = request.headers.get("sec-websocket-protocol", "").split(",")
         is_link = SUBPROTOCOL in {name.strip() for name in offered}
         try:
-            caller = self._caller(request)
+            caller = await self._caller(request)
             if not is_link:
                 self._hub.admit_attachment(caller)
         except InstarError as error:
@@ -126,15 +126,17 @@ class NetworkDoor:
 
     async def _operate(self, request: Request, endpoint: Endpoint, segments: tuple[str, ...]) -> Answer:
         name = endpoint.operation.name
-        caller = self._visitor(request, name) if name in NEEDS_NO_CREDENTIAL else self._caller(request)
+        caller = self._visitor(request, name) if name in NEEDS_NO_CREDENTIAL else await self._caller(request)
         params = await endpoint.params(request, segments)
         special = self._specials.get(endpoint.operation.name)
         if special is not None:
             return await special(request, endpoint, params, caller)
         return json_reply(await self._invoke(request, endpoint, params, caller), endpoint.status, route=endpoint.path)
 
-    def _caller(self, request: Request) -> Caller:
-        return self._hub.authenticate(_credential(request, credentials.token_of(request)))
+    async def _caller(self, request: Request) -> Caller:
+        token = credentials.token_of(request)
+        vouched_for = "" if token else await self._hub.vouched_for(request)
+        return self._hub.authenticate(_credential(request, token, vouched_for))
 
     def _visitor(self, request: Request, operation: str) -> Caller:
         token = credentials.token_of(request) if operation in MAY_BRING_ONE else ""
@@ -181,7 +183,7 @@ class NetworkDoor:
     # Documents
 
     async def _events(self, request: Request, route: str) -> Answer:
-        caller = self._caller(request)
+        caller = await self._caller(request)
         if request.method == "HEAD":
             return Response(200, b"", "text/event-stream", route=route)
         return await open_stream(self._hub, caller, request, self._stream_renderer, _holder(caller, request))
@@ -190,11 +192,11 @@ class NetworkDoor:
         raise InstarError("bad_request", f"{route} is a WebSocket", hint="Connect with a WebSocket client.")
 
     async def _read_metrics(self, request: Request, route: str) -> Answer:
-        caller = self._caller(request)
+        caller = await self._caller(request)
         return specials.metrics_reply(self._metrics, self._hub.reads_metrics(caller), route)
 
     async def _guide(self, request: Request, route: str) -> Answer:
-        caller = self._caller(request)
+        caller = await self._caller(request)
         network: Network = await self._hub.invoke(caller, NETWORK, Nothing(), request_id=request.request_id)
         whoami: Whoami = await self._hub.invoke(caller, WHOAMI, Nothing(), request_id=request.request_id)
         rooms: RoomPage = await self._hub.invoke(caller, LIST, PageQuery(limit=str(guides.ROOMS_LISTED_MAX + 1)))
@@ -212,11 +214,11 @@ class NetworkDoor:
             return error_reply(error, request.request_id, route="/console/")
         return None
 
-    def _unknown(self, request: Request) -> Response:
+    async def _unknown(self, request: Request) -> Response:
         path = request.path
         pairing = path.split("/")
         if path.startswith("/v1/pairings/") and request.method in ("GET", "HEAD") and len(pairing) == 5:
-            self._caller(request)
+            await self._caller(request)
             error = InstarError("not_found", f"there is no pairing {pairing[3][:128]!r}")
             return error_reply(error, request.request_id, route="/v1/pairings/{pairing_id}")
         credentials.refuse_token_in_url(request)
@@ -224,10 +226,14 @@ class NetworkDoor:
         return unknown_path(request, allowed)
 
 
-def _credential(request: Request, token: str) -> Credential:
+def _credential(request: Request, token: str, vouched_for: str = "") -> Credential:
     return Credential(
-        token, is_local=request.is_local, peer=request.peer, has_origin=credentials.has_origin(request)
-    )  # fmt: skip
+        token,
+        vouched_for=vouched_for,
+        is_local=request.is_local,
+        peer=request.peer,
+        has_origin=credentials.has_origin(request),
+    )
 
 
 def _holder(caller: Caller, request: Request) -> str:

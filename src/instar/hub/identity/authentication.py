@@ -16,6 +16,7 @@ from .devices.asking import Asker, lack
 from .devices.devices import Devices
 from .keyring import Holding, Keyring
 from .lockout import Lockout
+from .people.roster import Roster
 from .policy import AuthPolicy
 from .principals import Caller, Grant
 from .roots import anonymous_anywhere, anonymous_here, shared_root
@@ -34,6 +35,7 @@ class Authenticator:
         policy: What is granted without a credential, and the shared secret.
         lockout: Who guessed too often.
         devices: The devices and what they sign.
+        roster: Whose login is which grant's.
         used: When each grant was last presented, noted here until `Identity.flush` has written it down.
         clock: Wall-clock time, for tests.
     """
@@ -44,6 +46,7 @@ class Authenticator:
         policy: AuthPolicy,
         lockout: Lockout,
         devices: Devices,
+        roster: Roster,
         used: dict[str, Micros],
         clock: Callable[[], Micros] = now,
     ) -> None:
@@ -51,6 +54,7 @@ class Authenticator:
         self._policy = policy
         self._lockout = lockout
         self._devices = devices
+        self._roster = roster
         self._clock = clock
         self._secret = SharedSecret(policy)
         self._here = Caller(anonymous_here(), is_local=True)
@@ -75,6 +79,8 @@ class Authenticator:
         holding = self._presented(credential)
         if holding is not None:
             return self._holder(credential, holding, device_id)
+        if credential.vouched_for and not (credential.token or credential.password):
+            return self._vouched_for(credential)
         if not credential.role:
             return self._unnamed(credential)
         if not (credential.token or credential.password):
@@ -169,6 +175,19 @@ class Authenticator:
         self._used[grant.id] = self._clock()
         if not credential.role and credential.scopes is None:
             return holding.caller(credential)
+        return self._confined(credential, grant)
+
+    def _vouched_for(self, credential: Credential) -> Caller:
+        """Return the person whom somebody trusted names; the rights are the person's own."""
+        grant = self._keyring.get(self._roster.grant_of(credential.vouched_for))
+        if grant is None or (grant.expires_at is not None and grant.expires_at <= self._clock()):
+            raise InstarError(
+                "unauthorized",
+                f"nobody here is called {credential.vouched_for!r}, or that person is disabled",
+                hint=f"Add the person with `instar users add {credential.vouched_for}`.",
+                detail={"cause": "not_vouched_for"},
+            )
+        self._used[grant.id] = self._clock()
         return self._confined(credential, grant)
 
     def _is_bound(self, credential: Credential, grant: Grant, device_id: str) -> bool:

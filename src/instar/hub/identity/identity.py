@@ -9,6 +9,7 @@ from instar.base.errors import InstarError
 from instar.hub.act import Bindings
 from instar.store.seam import Store, Transaction
 from instar.wire.devices import PairingRequest
+from instar.wire.http import Request
 from instar.wire.names import Network
 
 from . import grant_table, local_grant, minting, sign_in
@@ -31,6 +32,7 @@ from .roots import LOCAL_GRANT_ID, local_root
 from .speakers import Speakers
 from .tokens import new_token, stored_token
 
+from .vouching import Vouching
 NOTHING = Credential()
 """Nothing was presented, and nothing is known of where it came from."""
 
@@ -79,7 +81,10 @@ class Identity:
             store, pump, self._keyring, policy, pairing, lockout, self._notices, self._handlers.lender, self._used,
             clock,
         )  # fmt: skip
-        self._authenticator = Authenticator(self._keyring, policy, lockout, self.devices, self._used, clock)
+        self._authenticator = Authenticator(
+            self._keyring, policy, lockout, self.devices, self._people.roster, self._used, clock
+        )
+        self._vouching = Vouching(policy)
         pump.apply_with("key.created", self._keyring.created)
         pump.apply_with("key.revoked", self._keyring.revoked)
 
@@ -99,6 +104,10 @@ class Identity:
         return self._authenticator.authenticate(credential)
 
     def visitor(self, credential: Credential = NOTHING) -> Caller:
+    async def vouched_for(self, request: Request) -> str:
+        """Return the login that a trusted proxy or the tailnet vouches for; see `Vouching.vouched_for`."""
+        return await self._vouching.vouched_for(request)
+
         """Return the caller of an operation that needs no credential; see `Authenticator.visitor`."""
         return self._authenticator.visitor(credential)
 

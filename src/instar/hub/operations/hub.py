@@ -15,6 +15,7 @@ from instar.hub.identity.devices.requests import PairingAsk
 from instar.hub.identity.identity import NOTHING, Identity
 from instar.hub.identity.principals import Caller
 from instar.wire.devices import Device, DeviceToken, PairingRequest
+from instar.wire.http import Request
 from instar.wire.names import Network
 from instar.wire.operation import ObjectKind, Operation, Verb
 
@@ -51,6 +52,17 @@ class Hub:
             InstarError: `unauthorized`; `rate_limited` after too many wrong ones.
         """
         return self._identity.authenticate(credential)
+
+    async def vouched_for(self, request: Request) -> str:
+        """Return the login of the person whom a trusted proxy or the tailnet names, for `Credential.vouched_for`.
+
+        Empty: nobody does. A request without a token is worth asking for.
+
+        Raises:
+            InstarError: `unauthorized` when what they say does not hold; `service_unavailable` when tailscale does not
+                answer.
+        """
+        return await self._identity.vouched_for(request)
 
     def visitor(self, credential: Credential = NOTHING) -> Caller:
         """Return the caller of operations that need no credential: health, sign-in, a device's first steps."""
