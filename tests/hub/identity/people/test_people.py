@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from instar.base.errors import InstarError
+from instar.hub.identity.authentication import Credential
 from instar.hub.identity.identity import Identity
 from instar.hub.identity.principals import Caller
 from instar.wire import identity as keys
@@ -27,8 +28,6 @@ async def refused(work: Any) -> InstarError:
 
 async def key(world: World, *scopes: str, **more: Any) -> Caller:
     """Return the caller of a new key."""
-    from instar.hub.identity.authentication import Credential
-
     wanted = msgspec.convert({"name": "k", "scopes": scopes, **more}, keys.CreateKey)
     made = await world.do(world.operator, keys.KEYS_CREATE, wanted)
     return world.identity.authenticate(Credential(made.token))
@@ -226,3 +225,31 @@ async def test_when_somebody_was_last_there(world: World) -> None:
     await world.sign_in()
     await world.identity.flush()
     assert (await world.people())["ada"].last_used_at
+
+
+async def test_who_is_vouched_for_has_their_own_rights_and_what_the_connection_asked_for(world: World) -> None:
+    person = await world.add("ada", "admin", "write", "keys")
+    await world.add("bob", "observe")
+    caller = world.identity.authenticate(Credential(vouched_for="ADA"))
+    assert (caller.principal.id, caller.grant.kind, caller.is_local) == (person.id, "person", False)
+    asked = frozenset({Scope.OBSERVE, Scope.WRITE, Scope.OPERATE, Scope.NODE})
+    connected = world.identity.authenticate(Credential(vouched_for="ada", role="operator", scopes=asked))
+    assert connected.grant.scopes == {Scope.OBSERVE, Scope.WRITE}
+    assert world.identity.authenticate(Credential(vouched_for="ada", role="node")).grant.scopes == frozenset()
+    wide = world.identity.authenticate(Credential(vouched_for="bob", role="operator", scopes=frozenset(Scope)))
+    assert wide.grant.scopes == {Scope.OBSERVE}
+
+
+async def test_being_vouched_for_makes_up_for_nothing_that_is_wrong(world: World) -> None:
+    await world.add()
+    for credential in (
+        Credential("wrong", vouched_for="ada"),
+        Credential(password="wrong", vouched_for="ada", role="operator"),
+        Credential(vouched_for="eve"),
+        Credential(vouched_for=(await world.people())["ada"].id),
+    ):
+        with pytest.raises(InstarError) as caught:
+            world.identity.authenticate(credential)
+        assert caught.value.code == "unauthorized"
+    session = await world.session()
+    assert world.identity.authenticate(Credential(session, vouched_for="eve")).grant.kind == "session"

@@ -18,7 +18,7 @@ from instar.wire.limits import PEOPLE_MAX
 from instar.wire.operation import Nothing
 
 from . import roster, table
-from .guessing import guess_site, refuse_locked
+from .guessing import guess_site
 from .passwords import Passwords
 from .table import StoredPerson, person_of
 
@@ -105,7 +105,7 @@ class Handlers:
     async def _check_current(self, act: Act[wire.SetPassword, StoredPerson]) -> None:
         """Ask for the password that holds: a browser that somebody left open must not be enough to take it over."""
         site = guess_site(act)
-        refuse_locked(self._lockout, site)
+        self._lockout.refuse(site)
         if not await self._passwords.check(act.object.password, act.params.current):
             self._lockout.failed(site)
             raise InstarError("forbidden", "the current password is wrong", hint="Give yours in `current`.")

@@ -12,7 +12,7 @@ from instar.wire.limits import SESSION_S
 from instar.wire.people import PASSWORD, PasswordSignIn
 
 from . import table
-from .guessing import guess_site, refuse_locked
+from .guessing import guess_site
 from .passwords import Passwords
 from .table import StoredPerson
 
@@ -46,11 +46,11 @@ class SignIn:
             InstarError: `unauthorized`, `rate_limited`, or `overloaded` when too many sign in at once.
         """
         site, params = guess_site(act), act.params
-        refuse_locked(self._lockout, site)
+        self._lockout.refuse(site)
         person = await self._store.read(lambda reader: table.find(reader, params.login))
         renewed = ""
         async with self._passwords.turn():
-            refuse_locked(self._lockout, site)  # by guesses that waited beside this one
+            self._lockout.refuse(site)  # by guesses that waited beside this one
             is_right = await self._passwords.check(person.password if person else "", params.password)
             if person and is_right and self._passwords.is_outdated(person.password):
                 renewed = await self._passwords.hash(params.password)
