@@ -1,6 +1,7 @@
 """Every example of every help text, run as it stands by a shell against a real hub."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -10,6 +11,11 @@ from pathlib import Path
 import pytest
 
 from instar.cli.main import main
+from instar.client import device
+from instar.client.http import Client
+from instar.client.pins import Pin
+from instar.hub.settings.tree import Settings
+from instar.server import tls
 
 from .conftest import BIN, Hub, environment
 from .test_tree import TREE
@@ -42,6 +48,29 @@ def with_key(hub: Hub) -> None:
         hub.client.invoke("keys.create", {"name": "ci", "scopes": ["write"]})
 
 
+def with_request(hub: Hub, name: str = "tablet") -> str:
+    """A device asks to be let in; return its request's id."""
+    hub.client.invoke("pairing.open")
+    seed, stranger = os.urandom(32), Client(hub.client.url)
+    handshake = device.begin(stranger, seed, Pin())
+    facts = device.own_facts(name)
+    return device.ask(stranger, seed, handshake, role="operator", scopes=["observe", "write"], facts=facts)["id"]
+
+
+def with_device(hub: Hub) -> None:
+    known = hub.client.invoke("devices.list")["devices"]
+    if not any(each["facts"]["name"] == "laptop" and not each.get("revoked_at") for each in known):
+        hub.client.invoke("devices.approve", {"request_id": with_request(hub, "laptop")})
+
+
+def with_ada(hub: Hub) -> None:
+    hub.ensure("people.add", login="ada", password="correct horse battery", scopes=["observe"])
+
+
+def with_certificate(hub: Hub) -> None:
+    tls.make(Settings(), Path(hub.environ["INSTAR_DATA_DIR"]))
+
+
 def with_message(hub: Hub) -> None:
     send(hub, "Good morning")
 
@@ -57,20 +86,32 @@ def send(hub: Hub, text: str) -> None:
     hub.client.invoke("messages.send", {"target": target, "parts": [{"kind": "text", "text": text}]})
 
 
-NEEDS: dict[str, Callable[[Hub], None]] = {
+NEEDS: dict[str, Callable[[Hub], object]] = {
     "inbox": with_beta,
     "agents": with_beta,
     "rooms members": with_room,
     "rooms remove": with_room,
     "keys revoke": with_key,
     "keys rotate": with_key,
+    "devices approve": with_request,
+    "devices reject": with_request,
+    "devices show": with_device,
+    "devices rename": with_device,
+    "devices rotate": with_device,
+    "devices revoke": with_device,
+    "devices remove": with_device,
+    "users passwd": with_ada,
+    "users disable": with_ada,
+    "users enable": with_ada,
+    "users remove": with_ada,
+    "tls": with_certificate,
     "runs show": with_message,
     "runs cancel": with_run,
     "tail": with_message,
 }
 """What must exist before the examples of a command (and of those below it) make sense."""
 
-NEVER_TWICE = {"rooms create"}
+NEVER_TWICE = {"rooms create", "users add"}
 """Their examples work once for ever: they come before what else makes the same."""
 
 
@@ -79,6 +120,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Path:
     """A folder with the files that examples name."""
     folder = tmp_path_factory.mktemp("desk")
     (folder / "notes.txt").write_text("from a file")
+    (folder / "password.txt").write_text("correct horse battery\n")
     (folder / "rooms.yaml").write_text("rooms:\n  - id: planned\n    members: [guide]\n")
     return folder
 

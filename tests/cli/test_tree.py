@@ -9,17 +9,22 @@ import click
 import pytest
 
 from instar.cli.command import Command, Group
-from instar.cli.commands import keys, rooms, runs
+from instar.cli.commands import devices, pairing, rooms, runs
+from instar.cli.scopes import SCOPES
 from instar.cli.tree import BARE, ROOT
 from instar.cli.wakes import WAKES
 from instar.wire.agents import Wake
+from instar.wire.devices import Role
 from instar.wire.identity import Scope
+from instar.wire.limits import PAIRING_WINDOW_S
 from instar.wire.rooms import Visibility, WritePolicy
 from instar.wire.runs import RunState
 
 VERBS = {
     "list", "show", "create", "add", "remove", "register", "token", "pause", "resume", "stop-all", "export", "members",
-    "ack", "nack", "wake", "replay", "cancel", "revoke", "rotate", "install", "status",
+    "ack", "nack", "wake", "replay", "cancel", "revoke", "rotate", "install", "status", "requests", "approve", "reject",
+    "rename", "enable", "disable", "code", "passwd", "fingerprint", "renew", "call", "health", "probe", "verify",
+    "audit",
 }  # fmt: skip
 """The same verb means the same for every noun; a new one is added here, not by accident."""
 
@@ -79,7 +84,9 @@ def test_no_secret_is_an_option():
 
 def test_choices_are_those_of_the_wire():
     assert list(WAKES) == list(Wake)
-    assert list(keys.SCOPES) == list(Scope)
+    assert list(SCOPES) == list(Scope)
+    assert list(devices.ROLES) == list(Role)
+    assert pairing.WINDOW_S == PAIRING_WINDOW_S
     assert list(rooms.VISIBILITIES) == list(Visibility)
     assert list(rooms.WRITE_POLICIES) == list(WritePolicy)
     assert list(runs.STATES) == list(RunState)

@@ -48,8 +48,19 @@ class Session:
         self.timeout_s = timeout_s
         self._url = url
         self._token_file = token_file
-        self._may_ask = may_ask and sys.stdin.isatty() and sys.stderr.isatty()
+        self.may_ask = may_ask and sys.stdin.isatty() and sys.stderr.isatty()
+        """Whether there is a person who can be asked."""
         self._sought: list[tuple[str, str]] = []
+
+    def at(self, url: str) -> "Session":
+        """Return a session like this one with the hub at `url`; an empty one is this session's own."""
+        if not url:
+            return self
+        other = Session(
+            self.output, self.environ, url=url, token_file=self._token_file, timeout_s=self.timeout_s
+        )  # fmt: skip
+        other.may_ask = self.may_ask
+        return other
 
     @cached_property
     def access(self) -> Access:
@@ -113,10 +124,23 @@ class Session:
         """
         if yes:
             return
-        if not self._may_ask:
+        if not self.may_ask:
             raise HubError("usage", "this needs a confirmation, and nobody can be asked", hint="Add --yes.")
         if not click.confirm(question, err=True):
             raise HubError("interrupted", "it was not confirmed", hint="Nothing was changed.")
+
+    def secret(self, prompt: str, *, is_new: bool = False) -> str:
+        """Return what a person types unseen (twice for a new one), or the next line of standard input.
+
+        Raises:
+            HubError: `usage` when neither gives anything.
+        """
+        if self.may_ask:
+            return click.prompt(prompt, hide_input=True, confirmation_prompt=is_new, err=True)
+        text = "" if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+        if not text:
+            raise HubError("usage", "there is no password", hint="Type it at a terminal, or pass it by standard input.")
+        return text
 
     def meant(self, error: HubError) -> HubError:
         """Return the error with a near name as its next step, when something was not found."""

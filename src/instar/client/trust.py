@@ -95,6 +95,22 @@ def fingerprint_at(url: str, timeout_s: float) -> str:
         raise UnreachableError(f"nobody speaks TLS at {url} ({reason})") from error
 
 
+def vouched_for(url: str, trust: Trust, timeout_s: float) -> None:
+    """Open an encrypted connection and close it again: whoever vouches for the certificate is asked, nothing is said.
+
+    Raises:
+        HubError: `hub_untrusted`, `hub_changed`; `UnreachableError` when nobody speaks TLS there.
+    """
+    parts = urlsplit(url)
+    connection = TrustedConnection(parts.hostname or "", parts.port, url=url, timeout_s=timeout_s, trust=trust)
+    try:
+        connection.connect()
+    except OSError as error:
+        raise UnreachableError(f"nobody speaks TLS at {url} ({error.strerror or error})") from error
+    finally:
+        connection.close()
+
+
 class TrustedConnection(http.client.HTTPSConnection):
     """HTTPS to a hub that is known; no byte of a request is sent to another."""
 
