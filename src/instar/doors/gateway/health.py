@@ -26,7 +26,7 @@ RECENT = 10
 """Sessions that are named."""
 KEPT_MAX = 256
 """Grants whose latest answer is kept."""
-HEARTBEAT = "heartbeat-"
+HEARTBEAT = "sch_heartbeat-"
 """What the id of a schedule that is a heartbeat begins with."""
 STORE = "instar"
 """What stands where the dialect names the file of an agent's sessions: they lie in the hub's log."""

@@ -5,7 +5,35 @@ from types import MappingProxyType
 
 from instar.doors.gateway.call import Handler
 
-_FAMILIES: Sequence[Mapping[str, Handler]] = []
+from . import (
+    agents,
+    chat,
+    config,
+    cron,
+    devices,
+    messaging,
+    missing,
+    nodes,
+    observing,
+    sessions,
+    subscriptions,
+    system,
+)
+
+_FAMILIES: Sequence[Mapping[str, Handler]] = (
+    system.HANDLERS,
+    messaging.HANDLERS,
+    chat.HANDLERS,
+    sessions.HANDLERS,
+    subscriptions.HANDLERS,
+    agents.HANDLERS,
+    devices.HANDLERS,
+    nodes.HANDLERS,
+    cron.HANDLERS,
+    config.HANDLERS,
+    observing.HANDLERS,
+    missing.HANDLERS,
+)
 
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {name: handler for family in _FAMILIES for name, handler in family.items()}

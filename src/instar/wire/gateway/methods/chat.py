@@ -21,7 +21,7 @@ class ChatHistoryParams(Params):
     limit: Annotated[int, Meta(ge=1, le=HISTORY_MAX)] = 200
     agent_id: Text | None = None
     max_chars: Annotated[int, Meta(ge=1, le=500_000)] | None = None
-    """Generation 4: texts are cut to this many characters in all, oldest first."""
+    """Generation 4: longest text of one message."""
     offset: Count = 0
     """Generation 4: so many of the latest are left out."""
     session_id: Text | None = None

@@ -66,7 +66,7 @@ class AgentParams(Params):
     session_key: Key | None = None
     session_id: Text | None = None
     timeout: Count | None = None
-    """Seconds until the answer is given up; the turn goes on."""
+    """Seconds until the answer is given up, 600 when it is 0 or missing; the turn goes on."""
     attachments: Attachments = ()
     thinking: str | None = None
     """A hint to models that think; nothing here does."""

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
-from instar.wire.gateway.method import Generation, Method, NoParams
+from instar.wire.gateway.method import Generation, Method
 from instar.wire.gateway.scopes import ADMIN, READ, WRITE
 from instar.wire.identity import Id
 from instar.wire.limits import NAME_MAX_CHARS, PAGE_MAX, SEARCH_MAX_CHARS
@@ -77,7 +77,7 @@ class SessionsPatchParams(Params):
     key: Key
     label: Label | UnsetType | None = UNSET
     agent_id: Text | None = None
-    expected_session_id: Text | None = None
+    expected_session_id: Unserved = UNSET
     thinking_level: Unserved = UNSET
     verbose_level: Unserved = UNSET
     reasoning_level: Unserved = UNSET
@@ -122,7 +122,7 @@ class SessionsDeleteParams(Params):
     key: Key
     agent_id: Text | None = None
     delete_transcript: bool | None = None
-    expected_session_id: Text | None = None
+    expected_session_id: Unserved = UNSET
     emit_lifecycle_hooks: bool | None = None
     expected_lifecycle_revision: Unserved = UNSET
     expected_session_updated_at: Unserved = UNSET
@@ -233,7 +233,7 @@ METHODS = (
     Method("sessions.send", SessionsSendParams, "Say something in a session", WRITE, generations=MODERN),
     Method("sessions.abort", SessionsAbortParams, "Stop the turns of a session", WRITE, generations=MODERN),
     Method("sessions.search", SessionsSearchParams, "Find messages of sessions", READ, generations=MODERN),
-    Method("sessions.subscribe", NoParams, "Hear of changed sessions", READ, generations=V4),
+    Method("sessions.subscribe", SessionsListParams, "Hear of changed sessions", READ, generations=V4),
     Method("sessions.messages.subscribe", SessionsMessagesParams, "Hear a session's messages", READ, generations=V4),
     Method(
         "sessions.messages.unsubscribe", SessionsMessagesParams, "Hear a session's messages no more", READ,

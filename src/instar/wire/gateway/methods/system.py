@@ -75,7 +75,7 @@ METHODS = (
     Method("system-presence", NoParams, "Say who is connected", READ),
     Method("system-event", SystemEventParams, "Leave a note of who is there", ADMIN),
     Method("last-heartbeat", NoParams, "Say what the latest heartbeat did", READ),
-    Method("set-heartbeats", SetHeartbeatsParams, "Let every `heartbeat-…` schedule rest, or go on", ADMIN),
+    Method("set-heartbeats", SetHeartbeatsParams, "Let every schedule `sch_heartbeat-…` rest, or go on", ADMIN),
     Method("wake", WakeParams, "Say something to an agent, which wakes it", WRITE),
     Method(
         "gateway.identity.get", NoParams, "Say by which key the hub is known", READ,

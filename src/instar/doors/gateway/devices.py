@@ -1,0 +1,160 @@
+"""Devices and pairing requests as the dialect shows them: with their fingerprints, and never with a token."""
+
+from typing import Any
+
+from instar.wire.devices import Device, DeviceGrant, PairingRequest, Role
+from instar.wire.gateway.scopes import theirs
+from instar.wire.presence import PresenceEntry
+
+from .times import millis
+
+
+def _given(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row without what is not known."""
+    return {name: value for name, value in row.items() if value not in ("", None)}
+
+
+def request_row(request: PairingRequest) -> dict[str, Any]:
+    """Return a pairing request as a row of `device.pair.list`, and as the event that tells of it."""
+    facts = request.facts
+    return _given(
+        {
+            "requestId": request.id,
+            "deviceId": request.device_id,
+            "publicKey": request.public_key,
+            "fingerprint": request.fingerprint,
+            "displayName": facts.name,
+            "platform": facts.platform,
+            "deviceFamily": facts.family,
+            "clientId": facts.client_id,
+            "clientMode": facts.client_mode,
+            "role": str(request.role),
+            "roles": [str(request.role)],
+            "scopes": scopes_of(request),
+            "remoteIp": request.address,
+            "reason": str(request.reason),
+            "silent": request.is_silent,
+            "isRepair": request.is_repair,
+            "ts": millis(request.created_at),
+            "expiresAtMs": millis(request.expires_at),
+        }
+    )
+
+
+def scopes_of(request: PairingRequest) -> list[str]:
+    """Return what a device asks for, in the dialect's words."""
+    return request.asked or theirs(frozenset(request.scopes))
+
+
+def device_row(device: Device) -> dict[str, Any]:
+    """Return a device as a row of `device.pair.list`."""
+    facts = device.facts
+    words = theirs(frozenset(scope for grant in device.grants for scope in grant.scopes))
+    return _given(
+        {
+            "deviceId": device.id,
+            "publicKey": device.public_key,
+            "fingerprint": device.fingerprint,
+            "displayName": facts.name,
+            "platform": facts.platform,
+            "deviceFamily": facts.family,
+            "clientId": facts.client_id,
+            "clientMode": facts.client_mode,
+            "role": str(device.grants[0].role) if device.grants else None,
+            "roles": [str(grant.role) for grant in device.grants],
+            "scopes": words,
+            "approvedVia": device.approved_by,
+            "createdAtMs": millis(device.created_at),
+            "approvedAtMs": millis(device.created_at),
+            "lastSeenAtMs": millis(device.last_seen_at),
+            "revokedAtMs": millis(device.revoked_at),
+            "tokens": [_token_row(grant, device.revoked_at) for grant in device.grants],
+        }
+    )
+
+
+def _token_row(grant: DeviceGrant, revoked_at: str) -> dict[str, Any]:
+    return _given(
+        {
+            "role": str(grant.role),
+            "scopes": theirs(frozenset(grant.scopes)),
+            "createdAtMs": millis(grant.created_at),
+            "rotatedAtMs": millis(grant.rotated_at),
+            "revokedAtMs": millis(revoked_at),
+            "lastUsedAtMs": millis(grant.last_used_at),
+            "expiresAtMs": millis(grant.expires_at),
+        }
+    )
+
+
+def moltis_request_row(request: PairingRequest) -> dict[str, Any]:
+    """Return a pairing request as Moltis lists it."""
+    return {
+        "id": request.id,
+        "deviceId": request.alias or request.device_id,
+        "displayName": request.facts.name or None,
+        "platform": request.facts.platform,
+        "fingerprint": request.fingerprint or None,
+    }
+
+
+def moltis_device_row(device: Device) -> dict[str, Any]:
+    """Return a device as Moltis lists it."""
+    return {
+        "deviceId": device.alias or device.id,
+        "displayName": device.facts.name or None,
+        "platform": device.facts.platform,
+        "publicKey": device.public_key or None,
+        "fingerprint": device.fingerprint or None,
+        "createdAt": device.created_at,
+    }
+
+
+def is_node(device: Device) -> bool:
+    """Whether a device may connect as a node."""
+    return any(grant.role is Role.NODE for grant in device.grants)
+
+
+def node_row(device: Device | None, entry: PresenceEntry | None) -> dict[str, Any]:
+    """Return a node as a row of `node.list`: what is known of the device, and of its connection if there is one.
+
+    What a node offers (`caps`, `commands`) is empty: nodes run nothing here yet.
+    """
+    facts = device.facts if device is not None else None
+    return _given(
+        {
+            "nodeId": device.id if device is not None else entry.device_id if entry is not None else "",
+            "displayName": (facts.name if facts else "") or (entry.host if entry else ""),
+            "platform": (facts.platform if facts else "") or (entry.platform if entry else ""),
+            "version": (entry.version if entry else "") or (facts.version if facts else ""),
+            "deviceFamily": (facts.family if facts else "") or (entry.family if entry else ""),
+            "modelIdentifier": (facts.model if facts else "") or (entry.model if entry else ""),
+            "fingerprint": device.fingerprint if device is not None else "",
+            "remoteIp": entry.address if entry else "",
+            "caps": [],
+            "commands": [],
+            "connectedAtMs": millis(entry.since) if entry else None,
+            "lastSeenAtMs": millis(device.last_seen_at) if device is not None else None,
+            "approvalState": "approved",
+            "paired": True,
+            "connected": entry is not None,
+        }
+    )
+
+
+def moltis_node_row(device: Device | None, entry: PresenceEntry | None) -> dict[str, Any]:
+    """Return a node as Moltis lists it. Its telemetry is null: nothing is kept of it yet."""
+    row = node_row(device, entry)
+    return {
+        "nodeId": (device.alias if device is not None else "") or row.get("nodeId", ""),
+        "displayName": row.get("displayName"),
+        "platform": row.get("platform", ""),
+        "version": row.get("version", ""),
+        "fingerprint": row.get("fingerprint"),
+        "capabilities": [],
+        "commands": [],
+        "remoteIp": row.get("remoteIp"),
+        "connected": entry is not None,
+        "telemetry": None,
+        "providers": [],
+    }
