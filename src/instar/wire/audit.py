@@ -98,4 +98,4 @@ LOGS = Operation(
     "Read the end of the hub's log", Route("GET", "/v1/logs"),
 )  # fmt: skip
 
-OPERATIONS = (LIST, VERIFY)
+OPERATIONS = (LIST, VERIFY, LOGS)
