@@ -1,0 +1,87 @@
+"""`POST /api/rpc`: the HTTP twin of the socket. One request, one response frame; a failed method is an answer, too."""
+
+import secrets
+
+import msgspec
+
+from instar.base.errors import InstarError
+from instar.doors import credentials
+from instar.hub.operations.hub import Caller, Credential
+from instar.wire.gateway.errors import error_shape
+from instar.wire.gateway.frames import NonEmpty, answer_frame, error_frame
+from instar.wire.gateway.method import Generation
+from instar.wire.gateway.methods import METHODS
+from instar.wire.gateway.scopes import OPERATOR, theirs
+from instar.wire.http import Request, Response
+from instar.wire.limits import BODY_MAX_BYTES
+from instar.wire.machine import UNREADABLE
+
+from .call import Client, TurnFailedError
+from .calling import CallContext, call_method
+from .gateway import Gateway
+from .native import NATIVE, invoke_native
+
+PATH = "/api/rpc"
+
+
+class RpcRequest(msgspec.Struct, frozen=True):
+    """The body: what a request frame says. Without an id the answer makes one up."""
+
+    method: NonEmpty
+    id: str | int | None = None
+    params: msgspec.Raw = msgspec.Raw(b"")
+
+
+_decode = msgspec.json.Decoder(RpcRequest).decode
+_encode = msgspec.json.Encoder().encode
+
+
+async def answer_rpc(gateway: Gateway, request: Request) -> Response:
+    """Do one call and return its response frame, with status 200 whatever the method says.
+
+    Raises:
+        InstarError: `unauthorized` without a credential that holds; `method_not_allowed`; `bad_request` for a body that
+            is no request; `too_large`.
+    """
+    if request.method != "POST":
+        raise InstarError("method_not_allowed", f"{PATH} takes POST", hint="Send `POST` with a JSON body.")
+    caller = _caller(gateway, request)
+    body = await request.read_body(BODY_MAX_BYTES)
+    try:
+        asked = _decode(body)
+    except UNREADABLE as error:
+        raise InstarError("bad_request", f"the body is no request: {str(error)[:300]}") from None
+    return Response(200, await _answer(gateway, caller, asked, request.request_id), route=PATH)
+
+
+def _caller(gateway: Gateway, request: Request) -> Caller:
+    """Return who asks. A role is named only with a token, so that none is told of pairing who has no device."""
+    token = credentials.token_of(request)
+    return gateway.hub.authenticate(
+        Credential(
+            token=token,
+            role=OPERATOR if token else "",
+            is_local=request.is_local,
+            peer=request.peer,
+            has_origin=credentials.has_origin(request),
+        )
+    )
+
+
+async def _answer(gateway: Gateway, caller: Caller, asked: RpcRequest, request_id: str) -> bytes:
+    answer_id = str(asked.id) if asked.id is not None else secrets.token_hex(8)
+    generation = Generation.MOLTIS
+    client = Client(id="rpc", role=OPERATOR, scopes=tuple(theirs(caller.grant.scopes)))
+    context = CallContext(gateway, caller, generation, client, request_id)
+    params = bytes(asked.params) or b"{}"
+    try:
+        if asked.method in NATIVE:
+            payload: object = await invoke_native(gateway.hub, caller, asked.method, params, request_id)
+        else:
+            payload = await call_method(context, asked.method, params)
+        return answer_frame(answer_id, _encode(payload))
+    except InstarError as error:
+        row = METHODS.get(asked.method)
+        shape = error_shape(error, generation, row.scope_for(generation) if row is not None else "")
+        beside = _encode(error.payload) if isinstance(error, TurnFailedError) else b""
+        return error_frame(answer_id, shape, beside)
