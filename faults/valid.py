@@ -131,6 +131,8 @@ VALID: dict[str, dict[str, Any]] = {
     "runs.list": {"agent_id": "beta", "state": "done", "limit": "5"},
     "runs.get": {"run_id": "run-1"},
     "runs.cancel": {"run_id": "run-1", "reason": "r"},
+    "presence.list": {},
+    "presence.note": {"text": "here", "key": "k", "host": "h", "tags": ["t"], "idle_s": 1.5},
     "runs.await": {"message_id": "m-1", "wait": 0},
     "sessions.open": {"agent_id": "beta", "name": "fresh", "label": "Fresh"},
     "sessions.list": {"agent_id": "beta", "search": "plan", "limit": 10},

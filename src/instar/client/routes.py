@@ -104,6 +104,8 @@ ROUTES: dict[str, tuple[str, str]] = {
     "inbox.nack": ("POST", "/v1/agents/{agent_id}/inbox/nack"),
     "inbox.replay": ("POST", "/v1/agents/{agent_id}/inbox/replay"),
     "events.read": ("GET", "/v1/events"),
+    "presence.list": ("GET", "/v1/presence"),
+    "presence.note": ("POST", "/v1/presence"),
     "runs.list": ("GET", "/v1/runs"),
     "runs.get": ("GET", "/v1/runs/{run_id}"),
     "runs.cancel": ("POST", "/v1/runs/{run_id}/cancel"),

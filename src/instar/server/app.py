@@ -116,6 +116,7 @@ class App:
             bound.close()
             await parts.schedules.close()
             await parts.delivery.close()
+            parts.presences.close()
             await self._background.close()
             await parts.identity.flush()
             await parts.rooms.close()

@@ -16,6 +16,7 @@ from instar.hub.operations.audit import Audit
 from instar.hub.operations.card import Card, Counts
 from instar.hub.operations.hub import Hub
 from instar.hub.operations.invoke import Operations
+from instar.hub.presence.presences import Presences, own_entry
 from instar.hub.rooms import RoomPolicy, Rooms
 from instar.hub.runs.runs import Runs
 from instar.hub.schedules.schedules import Schedules
@@ -50,6 +51,7 @@ class Parts:
     hub: Hub
     blobs: Blobs
     operations: Operations
+    presences: Presences
     live: Live
     settings: SettingsHandlers
 
@@ -104,6 +106,7 @@ def wire(
     )  # fmt: skip
     runs.serve(echo.NAME, echo.Echo())
     schedules = Schedules(store, pump, identity, rooms, agents, delivery.switch, network, scope)
+    presences = Presences(fanout, own_entry(network))
     live = Live(loaded)
     settings_handlers = SettingsHandlers(live, store)
     logs = LogHandlers(data_dir, is_kept=settings.log.file)
@@ -113,13 +116,13 @@ def wire(
     bindings = (
         *card.bindings(), *settings_handlers.bindings(), *logs.bindings(), *identity.bindings(), *rooms.bindings(),
         *agents.bindings(), *delivery.bindings(), *runs.bindings(),
-        *schedules.bindings(), *Audit(store).bindings(),
+        *schedules.bindings(), *Audit(store).bindings(), *presences.bindings(),
     )  # fmt: skip
     operations = Operations(store, authority, bindings)
-    hub = Hub(network, identity, operations, agents, delivery, scope)
+    hub = Hub(network, identity, operations, agents, delivery, presences, scope)
     return Parts(
         store, pump, fanout, identity, rooms, agents, delivery, runs, schedules, card, hub, blobs,
-        operations, live, settings_handlers,
+        operations, presences, live, settings_handlers,
     )  # fmt: skip
 
 

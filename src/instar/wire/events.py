@@ -26,7 +26,9 @@ DEVICES = RoomKey("system:devices")
 """Devices that ask, come, change and go; read with scope `devices`."""
 SCHEDULES = RoomKey("system:schedules")
 """Schedules and what became of their slots; read with scope `observe`."""
-SYSTEM_ROOMS = (DIRECTORY, KEYRING, AUDIT, DEVICES, SCHEDULES)
+PRESENCE = RoomKey("system:presence")
+"""Signals of who is connected, and no events; heard with scope `observe`."""
+SYSTEM_ROOMS = (DIRECTORY, KEYRING, AUDIT, DEVICES, SCHEDULES, PRESENCE)
 
 
 class EventType(NamedTuple):

@@ -211,6 +211,9 @@ PAIRING_WAIT_S = 300.0
 PRESENCE_S = 300.0
 """A note of presence without a connection is forgotten after this time."""
 PRESENCE_MAX = 200
+"""Rows of presence, the hub's own among them; the oldest gives way, one without a connection first."""
+PRESENCE_PAUSE_S = 0.1
+"""Changes of presence are signalled at most once in this time."""
 
 # Schedules
 SCHEDULES_MAX = 5_000

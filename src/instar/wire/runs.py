@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from .limits import PAGE_MAX, REASON_MAX_CHARS, WAIT_MAX_S
 from .operation import ObjectKind, Operation, Route, Verb
+from .presence import PresenceChanged
 
 
 class RunState(enum.StrEnum):
@@ -172,7 +173,7 @@ class PresenceSignal(Struct, frozen=True, tag="agent.presence", tag_field="signa
     task: str = ""
 
 
-Signal = DeltaSignal | RunSignal | PresenceSignal
+Signal = DeltaSignal | RunSignal | PresenceSignal | PresenceChanged
 
 LIST = Operation(
     "runs.list", RunQuery, RunList, Verb.ENTER, ObjectKind.HUB, "List the runs that the caller may read",

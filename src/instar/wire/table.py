@@ -13,6 +13,7 @@ from . import (
     identity,
     messages,
     people,
+    presence,
     rooms,
     runs,
     schedules,
@@ -23,7 +24,10 @@ from .operation import Operation
 
 AnyOperation = Operation[Any, Any]
 
-_NOUNS = (hub, audit, identity, people, devices, rooms, sessions, messages, agents, delivery, runs, schedules, settings)
+_NOUNS = (
+    hub, audit, identity, people, devices, presence, rooms, sessions, messages, agents, delivery, runs, schedules,
+    settings,
+)  # fmt: skip
 
 TABLE: Mapping[str, AnyOperation] = MappingProxyType(
     {operation.name: operation for noun in _NOUNS for operation in noun.OPERATIONS}

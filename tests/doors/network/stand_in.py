@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 
 from instar.base.errors import InstarError
+from instar.hub.operations.hub import Presence
 from instar.wire.agents import AgentRegistration
 from instar.wire.events import ReplayGap
 from instar.wire.identity import Principal, PrincipalKind, Scope
 from instar.wire.names import Network
+from instar.wire.presence import PresenceEntry
 
 MADE = "2026-01-01T00:00:00Z"
 
@@ -67,6 +69,8 @@ class Hub:
         self.attachments: list[Attachment] = []
         self.acks: list[tuple[str, str]] = []
         self.failures: list[tuple[str, str]] = []
+        self.present_entries: list[PresenceEntry] = []
+        self.gone: list[tuple[str, str]] = []
         self.refusal: InstarError | None = None
         self.vouched = ""
         self.hold: asyncio.Event | None = None
@@ -127,6 +131,16 @@ class Hub:
         if cursor == "evt_unknown":
             raise InstarError("unknown_cursor", "no such cursor")
         self.acks.append((agent_id, cursor))
+
+    def present(self, caller: Any, entry: PresenceEntry) -> Presence:
+        self.present_entries.append(entry)
+        return Presence(self, entry)
+
+    def changed(self, entry: PresenceEntry) -> None:
+        self.present_entries.append(entry)
+
+    def left(self, entry: PresenceEntry, reason: str) -> None:
+        self.gone.append((entry.text or entry.mode, reason))
 
     def failed(self, agent_id: str, error: str) -> None:
         self.failures.append((agent_id, error))

@@ -99,6 +99,8 @@ LET_IN: dict[str, set[str]] = {
     "sessions.remove": ADMIN,
     "sessions.messages": READERS,
     "runs.await": ANYONE,
+    "presence.list": READERS,
+    "presence.note": set(),
     "messages.send": set(),
     "messages.send_batch": ANYONE,
     "messages.get": READERS,

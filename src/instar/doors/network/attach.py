@@ -7,11 +7,12 @@ from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
 from instar.doors.fed_session import FedSession
 from instar.doors.heartbeat import Heartbeat
-from instar.hub.operations.hub import Attachment, Caller, Hub
+from instar.hub.operations.hub import Attachment, Caller, Hub, Presence
 from instar.wire.attach.actions import Acknowledge, End, EndKind, Identify, Send, ServerAction, WakeFailed
 from instar.wire.attach.frames import ERROR, VERSION, Frame, encode, event_frame
 from instar.wire.attach.machine import ServerMachine
 from instar.wire.events import ReplayGap
+from instar.wire.presence import PresenceEntry
 
 from .gaps import GAP_PREFIX, gap_event, resume_cursor
 from .renderers import AttachRenderer
@@ -45,6 +46,7 @@ class AttachSession(FedSession[ServerAction]):
     """A `wire.http.SocketSession` and the sink of its feed."""
 
     __slots__ = (
+        "_address",
         "_attachment",
         "_caller",
         "_door",
@@ -52,13 +54,16 @@ class AttachSession(FedSession[ServerAction]):
         "_end_reason",
         "_gap",
         "_machine",
+        "_presence",
     )
 
-    def __init__(self, door: AttachDoor, caller: Caller) -> None:
+    def __init__(self, door: AttachDoor, caller: Caller, address: str = "") -> None:
         self._machine = ServerMachine(door.hub.network.id)
         super().__init__(self._machine, door.heartbeat)
         self._door = door
         self._caller = caller
+        self._address = address
+        self._presence: Presence | None = None
         self._attachment: Attachment | None = None
         self._gap: tuple[str, str] | None = None
         self._early = b""
@@ -81,6 +86,9 @@ class AttachSession(FedSession[ServerAction]):
         if self._attachment is not None:
             self._attachment.close(reason, error)
             self._attachment = None
+        if self._presence is not None:
+            self._presence.close(reason)
+            self._presence = None
 
     # The feed's side
 
@@ -166,6 +174,8 @@ class AttachSession(FedSession[ServerAction]):
             self._do(self._machine.ready(self._attachment.registration, time.monotonic()))
             cursor = "" if wanted.cursor.startswith(GAP_PREFIX) else wanted.cursor
             agent_id = self._attachment.registration.agent_id
+            entry = PresenceEntry("", "", door=VERSION, mode="agent", address=self._address, text=agent_id)
+            self._presence = hub.present(self._caller, entry)
             self._feed = await hub.open_feed(self._caller, self, self._door.renderer, cursor=cursor, agent_id=agent_id)
             self._send_early()
         except InstarError as error:

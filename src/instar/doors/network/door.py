@@ -119,8 +119,9 @@ class NetworkDoor:
             return Upgrade(refusal=error_reply(error, request.request_id, route=ATTACH_PATH))
         holder = _holder(caller, request)
         if is_link:
-            return Upgrade(LinkSession(self._link, caller, request.request_id), SUBPROTOCOL, principal=holder)
-        return Upgrade(AttachSession(self._attach, caller), principal=holder)
+            link = LinkSession(self._link, caller, request.request_id, request.peer)
+            return Upgrade(link, SUBPROTOCOL, principal=holder)
+        return Upgrade(AttachSession(self._attach, caller, request.peer), principal=holder)
 
     # Operations
 

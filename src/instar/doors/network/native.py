@@ -10,13 +10,14 @@ from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
 from instar.doors.fed_session import FedSession
 from instar.doors.heartbeat import Heartbeat
-from instar.hub.operations.hub import Caller, Hub
+from instar.hub.operations.hub import Caller, Hub, Presence
 from instar.wire.events import ReplayGap
 from instar.wire.frames import text_frame
 from instar.wire.native.actions import End, Invoke, Open, Probe, Send, ServerAction
-from instar.wire.native.frames import Gap, Hello, Op, Welcome
+from instar.wire.native.frames import SUBPROTOCOL, Gap, Hello, Op, Welcome
 from instar.wire.native.machine import ServerMachine
 from instar.wire.operation import Body
+from instar.wire.presence import PresenceEntry
 from instar.wire.table import TABLE
 
 from .renderers import LinkRenderer
@@ -45,14 +46,16 @@ class LinkDoor:
 class LinkSession(FedSession[ServerAction]):
     """A `wire.http.SocketSession` and the sink of its feed."""
 
-    __slots__ = ("_caller", "_door", "_early", "_machine", "_request_id")
+    __slots__ = ("_address", "_caller", "_door", "_early", "_machine", "_presence", "_request_id")
 
-    def __init__(self, door: LinkDoor, caller: Caller, request_id: str) -> None:
+    def __init__(self, door: LinkDoor, caller: Caller, request_id: str, address: str = "") -> None:
         self._machine = ServerMachine()
         super().__init__(self._machine, door.heartbeat)
         self._door = door
         self._caller = caller
         self._request_id = request_id
+        self._address = address
+        self._presence: Presence | None = None
         self._early: list[bytes] | None = []
 
     # The carrier's side
@@ -62,6 +65,8 @@ class LinkSession(FedSession[ServerAction]):
         self._connection = None
         self._machine.close()
         self._heartbeat.discard(self)
+        if self._presence is not None:
+            self._presence.close()
         self._close_feed()
 
     def _close_feed(self) -> None:
@@ -119,6 +124,8 @@ class LinkSession(FedSession[ServerAction]):
         if self._connection is None:
             self._close_feed()
             return
+        entry = PresenceEntry("", "", door=SUBPROTOCOL, mode="link", address=self._address)
+        self._presence = hub.present(self._caller, entry)
         cursor = self._feed.cursor if self._feed is not None else ""
         welcome = Welcome(instar.__version__, hub.network.id, self._caller.principal.id, cursor)
         self._do(self._machine.welcome(welcome))

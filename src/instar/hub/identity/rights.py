@@ -1,6 +1,6 @@
 """What a caller is: the questions that every rule of `authority` and `senders` is made of."""
 
-from instar.wire.events import AUDIT, DEVICES, DIRECTORY, KEYRING, SCHEDULES, SYSTEM_ROOMS, RoomKey
+from instar.wire.events import AUDIT, DEVICES, DIRECTORY, KEYRING, PRESENCE, SCHEDULES, SYSTEM_ROOMS, RoomKey
 from instar.wire.identity import Scope
 from instar.wire.messages import Actor
 from instar.wire.names import Network, split_key
@@ -88,7 +88,7 @@ class Rights:
         if not caller.has(Scope.DEVICES):
             hidden.add(DEVICES)
         if not caller.has(Scope.OBSERVE, Scope.ADMIN):
-            hidden.add(SCHEDULES)
+            hidden.update((SCHEDULES, PRESENCE))
         return frozenset(hidden)
 
     def reads(self, caller: Caller, room: RoomFacts) -> bool:

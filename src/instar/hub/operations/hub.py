@@ -14,10 +14,13 @@ from instar.hub.identity.authentication import Credential, Signed
 from instar.hub.identity.devices.requests import PairingAsk
 from instar.hub.identity.identity import NOTHING, Identity
 from instar.hub.identity.principals import Caller
+from instar.hub.presence.presence import Presence
+from instar.hub.presence.presences import Presences
 from instar.wire.devices import Device, DeviceToken, PairingRequest
 from instar.wire.http import Request
 from instar.wire.names import Network
 from instar.wire.operation import ObjectKind, Operation, Verb
+from instar.wire.presence import PresenceEntry
 
 from .attachments import Attachment, Attachments
 from .invoke import Operations
@@ -37,12 +40,14 @@ class Hub:
         operations: Operations,
         agents: Agents,
         delivery: Delivery,
+        presences: Presences,
         scope: TaskScope,
     ) -> None:
         self.network = network
         self._identity = identity
         self._operations = operations
         self._delivery = delivery
+        self._presences = presences
         self._attachments = Attachments(identity.authority, agents, scope)
 
     def authenticate(self, credential: Credential) -> Caller:
@@ -178,9 +183,13 @@ class Hub:
         """
         self._delivery.acknowledge(feed, agent_id, cursor)
 
+    def present(self, caller: Caller, entry: PresenceEntry) -> Presence:
+        """Say that a caller's connection is here; who opens it closes it. See `Presences.open`."""
+        return self._presences.open(caller, entry)
+
     def failed(self, agent_id: str, error: str) -> None:
         """Take note that the agent could not handle what it was woken for."""
         self._delivery.failed(agent_id, error)
 
 
-__all__ = ["Attachment", "Caller", "Credential", "Feed", "Hub", "PairingAsk", "Signed"]
+__all__ = ["Attachment", "Caller", "Credential", "Feed", "Hub", "PairingAsk", "Presence", "Signed"]
