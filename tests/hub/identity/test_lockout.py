@@ -1,5 +1,6 @@
 import pytest
 
+from instar.base.errors import InstarError
 from instar.hub.identity import lockout
 from instar.hub.identity.lockout import Lockout
 from instar.wire.limits import AUTH_FAILURES_MAX, AUTH_FAILURES_WINDOW_S, AUTH_LOCK_S
@@ -63,3 +64,20 @@ def test_the_number_of_remembered_addresses_is_bounded(monkeypatch: pytest.Monke
     for number in range(9):
         lock.failed(f"198.51.100.{number}")
     assert len(lock._failures) == 3
+
+
+def test_who_is_locked_is_told_once_and_refused() -> None:
+    clock = Clock()
+    lock = Lockout(clock)
+    told: list[str] = []
+    lock.on_locked = told.append
+    lock.refuse("2001:db8::1")
+    fail(lock, "2001:db8::1", AUTH_FAILURES_MAX)
+    with pytest.raises(InstarError) as caught:
+        lock.refuse("2001:db8::2")
+    assert (caught.value.code, caught.value.retry_after_s) == ("rate_limited", AUTH_LOCK_S)
+    assert told == ["2001:db8::/64"]
+    clock.at += AUTH_LOCK_S
+    lock.refuse("2001:db8::2")
+    fail(lock, "2001:db8::1", AUTH_FAILURES_MAX)
+    assert told == ["2001:db8::/64"] * 2
