@@ -23,13 +23,15 @@ GOOD_HOSTS = [
 ]
 BAD_HOSTS = [
     "evil.example", "evil.example:{port}", "localhost.evil.example:{port}", "evil.localhost:{port}",
-    "localhost.:{port}", "localhost.", "127.0.0.1.:{port}", "127.0.0.1.nip.io:{port}", "127.1:{port}", "127.0.1:{port}", "2130706433:{port}",
+    "localhost.:{port}", "localhost.", "127.0.0.1.:{port}", "127.0.0.1.nip.io:{port}", "127.1:{port}",
+    "127.0.1:{port}", "2130706433:{port}",
     "0x7f000001:{port}", "0177.0.0.1:{port}", "0.0.0.0:{port}", "[::]:{port}", "[::ffff:127.0.0.1]:{port}",
     "[0:0:0:0:0:0:0:1]:{port}", "[::1%25lo]:{port}", "[::1", "::1", "10.0.0.9:{port}", "192.168.0.1:{port}",
     "hub.example.org.", "xhub.example.org", "hub.example.org.evil.example", "evil.example#hub.example.org",
     "localhost:{port}@evil.example", "user@localhost:{port}", "user:password@127.0.0.1:{port}", "localhost:99999",
     "localhost:{port}:{port}", "localhost:", "localhost:-1", "local host:{port}", "localhost/:{port}",
-    "localhost\\:{port}", "localhost,evil.example", "loc\u0430lhost:{port}", "localhost\uff0eevil.example", "\u2488.0.0.1:{port}", "*", "",
+    "localhost\\:{port}", "localhost,evil.example", "loc\u0430lhost:{port}", "localhost\uff0eevil.example",
+    "\u2488.0.0.1:{port}", "*", "",
 ]  # fmt: skip
 GOOD_ORIGINS = [
     None, "http://127.0.0.1:{port}", "http://localhost:{port}", "http://[::1]:{port}", "https://localhost:{port}",
@@ -37,7 +39,8 @@ GOOD_ORIGINS = [
 ]  # fmt: skip
 BAD_ORIGINS = [
     "null", "NULL", "file://", "file:///home/user/page.html", "http://evil.example", "https://evil.example:{port}",
-    "http://localhost", "http://127.0.0.1", "http://localhost:1", "http://localhost:{port}0", "http://localhost:{port}.",
+    "http://localhost", "http://127.0.0.1", "http://localhost:1", "http://localhost:{port}0",
+    "http://localhost:{port}.",
     "http://localhost.:{port}", "http://127.0.0.1.:{port}", "http://localhost.evil.example:{port}",
     "http://evil.localhost:{port}", "http://127.0.0.1.nip.io:{port}", "http://127.1:{port}", "http://2130706433:{port}",
     "http://0.0.0.0:{port}", "http://[::]:{port}", "http://[::ffff:127.0.0.1]:{port}",
