@@ -6,7 +6,9 @@ import pytest
 from instar.assistant import guide, rules
 from instar.assistant.echo import NAME, Echo
 from instar.hub.agents.declaring import Declaring
+from instar.hub.rooms import session_changes
 from instar.hub.rooms.applying import Applying
+from instar.hub.rooms.load import read_room
 from instar.wire.agents import Wake
 from instar.wire.messages import Part, PartKind, SendMessage, Target, TargetKind
 from instar.wire.runs import CancelRun, DeltaSignal
@@ -38,6 +40,46 @@ async def test_it_answers_a_person(hub):
     deltas = [one.text for one in hub.listener.heard if isinstance(one, DeltaSignal)]
     assert "".join(deltas) == rules.GREETING
     assert len(deltas) > 20
+
+
+async def test_it_answers_whatever_is_said_in_its_session(hub):
+    """A person who mentions somebody else, and another agent, too."""
+    await hub.register("beta", runtime="")
+    await hub.store.transact(
+        lambda tx: session_changes.create(
+            tx, NETWORK, "agent:guide:main", "", ["guide", "operator", "beta"], "operator"
+        )
+    )
+    target = Target(TargetKind.SESSION, session_id="agent:guide:main")
+    await hub.messages.deliver(OPERATOR, SendMessage(target, [Part(PartKind.TEXT, "@beta hello")]))
+    await hub.finished(1)
+    key = "session:agent:guide:main"
+    answer = {"message_id": "from-beta", "cause": ""}
+    await hub.store.transact(
+        lambda tx: hub.messages.append_as(tx, "beta", key, [Part(PartKind.TEXT, "/help")], **answer)
+    )
+    await hub.finished(2)
+    texts = [msgspec.json.decode(event.payload)["parts"][0]["text"] for event in hub.listener.of("message.created")]
+    assert texts[-1] == rules.HELP
+    assert len(texts) == 4
+
+
+async def test_a_reset_ends_the_run_that_answers_what_was_said_before(hub):
+    await hub.store.transact(
+        lambda tx: session_changes.create(tx, NETWORK, "agent:guide:main", "", ["guide", "operator"], "operator")
+    )
+    target = Target(TargetKind.SESSION, session_id="agent:guide:main")
+    await hub.messages.deliver(OPERATOR, SendMessage(target, [Part(PartKind.TEXT, "/slow 60")]))
+    await hub.listener.until(lambda: [one for one in hub.listener.heard if isinstance(one, DeltaSignal)])
+
+    async def reset(tx):
+        session = await read_room(tx, "session:agent:guide:main", NETWORK)
+        await session_changes.begin_anew(tx, session, "", list(session.members), "operator", kind="session.reset")
+
+    await hub.store.transact(reset)
+    (ended,) = await hub.finished(1)
+    assert (ended["state"], ended["error"]) == ("cancelled", "the session was reset")
+    assert await hub.unsettled() == 0
 
 
 async def test_agents_are_answered_only_when_they_mention_it(hub):

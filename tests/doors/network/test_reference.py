@@ -127,6 +127,36 @@ def test_direct_messages(room: Room) -> None:
     assert dm_id in [dm.id for dm in dms]
 
 
+async def test_a_session_is_a_direct_conversation_to_an_attached_agent(room: Room) -> None:
+    """It knows no sessions; it is woken by them all the same, and its answer lands there."""
+    room.beta.register()
+    status, session = room.hub.ask("POST", "/v1/sessions", {"agent_id": room.beta_id, "name": "plan"})
+    assert status == 201
+    node = room.node(room.beta_id)
+
+    async def answer(event: shapes.Event) -> None:
+        if node.wakes(event):
+            assert event.message is not None
+            room.beta.send(f"dm:{event.message.target.dm_id}", f"You said {event.message.parts[0].text}")
+
+    def ask(event: shapes.Event) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(None, asyncio.run, answer(event))  # type: ignore[arg-type]
+
+    node.handle = ask  # type: ignore[assignment]
+    async with running(node):
+        text = {"kind": "session", "session_id": session["id"]}, [{"kind": "text", "text": "no mention"}]
+        status, _ = room.hub.ask("POST", "/v1/messages", {"target": text[0], "parts": text[1]})
+        assert status == 202
+
+        def said() -> list[str]:
+            _, page = room.hub.ask("GET", f"/v1/sessions/{session['id']}/messages")
+            return [message["parts"][0]["text"] for message in page["messages"]]
+
+        await until(lambda: len(said()) == 2)
+        assert said() == ["no mention", "You said no mention"]
+    assert [one.parts[0].text for one in room.beta.read(f"dm:{session['key']}").messages] == said()
+
+
 def test_targets_that_the_configuration_does_not_name(room: Room) -> None:
     with pytest.raises(NotAttachedError):
         room.beta.send("room:elsewhere", "hi")
