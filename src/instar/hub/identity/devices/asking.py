@@ -25,7 +25,7 @@ from .admission import Given
 from .events import say
 from .pins import Pins
 from .registry import Registry
-from .requests import PairingAsk, asks_the_same, check_ask, new_request
+from .requests import PairingAsk, asks_the_same, check_ask, new_request, shown
 from .window import Window
 
 _ASKING_KINDS = ("local", "key", "session", "person")
@@ -172,4 +172,5 @@ def _is_admitted(asker: Asker) -> bool:
 
 
 def _machine(facts: Facts) -> tuple[str, str]:
-    return facts.platform.strip().lower(), facts.family.strip().lower()
+    """Return what kind of machine this is, as far as a changed one has to be approved."""
+    return shown(facts.platform).lower(), shown(facts.family).lower()
