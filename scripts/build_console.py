@@ -18,11 +18,12 @@ except ModuleNotFoundError:  # as a script, hatchling is not needed
 ROOT = Path(__file__).resolve().parent.parent
 CONSOLE = ROOT / "console"
 OUTPUT = ROOT / "src" / "instar" / "server" / "console_files"
-LOCK_STAMP = CONSOLE / "node_modules" / ".instar-lock"
+STAMP = "node_modules/.instar-lock"
+"""Holds the lock of what is installed."""
 
 
-def npm(*arguments: str) -> None:
-    """Run npm in the console's folder with the wheel's Node; its output goes to stderr.
+def npm(*arguments: str, folder: Path = CONSOLE) -> None:
+    """Run npm in a folder with the wheel's Node; its output goes to stderr.
 
     Raises:
         subprocess.CalledProcessError: npm ended with an error.
@@ -34,16 +35,16 @@ def npm(*arguments: str) -> None:
     # The package's own `npm` is a link that some installers turn into a broken copy; the script behind it is not.
     script = home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     command = [str(home / "bin" / "node"), str(script), *arguments]
-    subprocess.run(command, cwd=CONSOLE, env=environment, check=True, stdout=sys.stderr)  # noqa: S603
+    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=sys.stderr)  # noqa: S603
 
 
-def install() -> None:
-    """Install the locked packages unless they stand already."""
-    lock = (CONSOLE / "package-lock.json").read_text()
-    if LOCK_STAMP.is_file() and LOCK_STAMP.read_text() == lock:
+def install(*flags: str, folder: Path = CONSOLE) -> None:
+    """Install the locked packages of a folder unless they stand already."""
+    lock, stamp = (folder / "package-lock.json").read_text(), folder / STAMP
+    if stamp.is_file() and stamp.read_text() == lock:
         return
-    npm("ci", "--no-audit", "--no-fund", "--loglevel=error")
-    LOCK_STAMP.write_text(lock)
+    npm("ci", "--no-audit", "--no-fund", "--loglevel=error", *flags, folder=folder)
+    stamp.write_text(lock)
 
 
 def newest_source() -> float:
