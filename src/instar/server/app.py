@@ -10,6 +10,8 @@ import structlog
 
 from instar.base.clock import MICROS_PER_S, Micros, now
 from instar.base.tasks import TaskScope
+from instar.doors.gateway.door import GatewayDoor
+from instar.doors.gateway.gateway import Installation
 from instar.doors.network.door import NetworkDoor
 from instar.hub.identity.handlers import console_url
 from instar.hub.identity.roots import local_root
@@ -161,8 +163,10 @@ class App:
             identity_header=self._settings.auth.proxy_header,
         )
         network_door = NetworkDoor(parts.hub, self._background, metrics=self.metrics.render)
+        gateway_door = GatewayDoor(parts.hub, self._background, self._installation())
+        self._background.start("gateway", gateway_door.board.run())
         carrier = Carrier(
-            (network_door, Console()), guard,
+            (gateway_door, network_door, Console()), guard,
             streams=self._streams, metrics=self.metrics, access_log=self._settings.server.access_log,
             is_strict=certificate is not None and certificate.is_own,
         )  # fmt: skip
@@ -170,6 +174,7 @@ class App:
 
         async def stopping() -> None:
             parts.card.is_draining = True
+            gateway_door.board.stop()
             await parts.schedules.close()
             await parts.delivery.close()
 
@@ -194,6 +199,13 @@ class App:
         return Announcement(
             base, console_url(base, link.text), setup.text, self.data_dir, is_first, address, fingerprint
         )
+
+    def _installation(self) -> Installation:
+        """Return what the gateway's admins are told of where the hub lives."""
+        auth = self._settings.auth
+        shared = "token" if auth.token else "password" if auth.password else ""
+        mode = shared or ("none" if auth.mode == "none" else "token")
+        return Installation(str(self._loaded.path), str(self.data_dir), mode)
 
     def _maintain(self, parts: Parts) -> None:
         """Start the periodic duties."""

@@ -6,14 +6,18 @@ import msgspec
 
 from instar.base.errors import InstarError
 from instar.hub.operations.hub import Caller
-from instar.wire.gateway.method import Generation, Method
+from instar.wire.gateway.errors import UNKNOWN_METHOD, WRONG_ROLE
+from instar.wire.gateway.frames import AnyRequest
+from instar.wire.gateway.method import NODE, Generation, Method
 from instar.wire.gateway.methods import METHODS
 from instar.wire.gateway.methods.params import unserved
+from instar.wire.gateway.scopes import ADMIN, OPERATOR
 from instar.wire.machine import UNREADABLE
 
 from .call import Call, Client, Peer
 from .gateway import Gateway
 from .methods import HANDLERS
+from .native import NATIVE, invoke_native
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +39,37 @@ _DECODERS = {
 }
 
 
+HEALTH = "health"
+BARE = frozenset((b"", b"{}"))
+
+
+def ready_answer(context: CallContext, request: AnyRequest) -> bytes | None:
+    """Return the payload of a request that needs no work at all, or None: then it goes the long way.
+
+    It is the same answer: health that was taken within the last minute for the very grant that asks.
+    """
+    if request.method != HEALTH or context.client.role != OPERATOR or bytes(request.params) not in BARE:
+        return None
+    return context.gateway.health.kept(context.caller)
+
+
 async def call_method(context: CallContext, name: str, raw_params: bytes) -> object:
     """Do a call and return its payload.
 
+    Who may do what is decided by the operations that the handler invokes. Told here, in the dialect's words, is only
+    what they cannot know: a method of another role, and one that there is not, of which only an admin learns.
+
     Raises:
-        InstarError: `not_found` with cause `unknown_method`, `bad_request` for parameters that do not fit, or what the
+        InstarError: `forbidden` or `not_found` for these; `bad_request` for parameters that do not fit; what the
             handler raises.
     """
     row = METHODS.get(name)
-    if row is None or context.generation not in row.generations:
-        raise InstarError("not_found", f"unknown method: {name[:200]}", detail={"cause": "unknown_method"})
-    params, key = decode_params(row, context.generation, raw_params)
+    if row is not None and context.generation not in row.generations:
+        row = None
+    _check_role(context, name, row)
+    if row is None:
+        return await _unlisted(context, name, raw_params)
+    params, key = decode_params(row, context.generation, raw_params or b"{}")
     call = Call(
         hub=context.gateway.hub,
         caller=context.caller,
@@ -59,6 +83,24 @@ async def call_method(context: CallContext, name: str, raw_params: bytes) -> obj
         gateway=context.gateway,
     )
     return await HANDLERS[name](call)
+
+
+def _check_role(context: CallContext, name: str, row: Method | None) -> None:
+    role = context.client.role
+    is_nodes_own = row is not None and row.scope == NODE
+    if is_nodes_own == (role == NODE) or (role == NODE and name == HEALTH and context.generation is Generation.V4):
+        return
+    raise InstarError("forbidden", f"unauthorized role: {role}", detail={"cause": WRONG_ROLE})
+
+
+async def _unlisted(context: CallContext, name: str, raw_params: bytes) -> object:
+    """Do one of the hub's own operations, or refuse a method that there is not."""
+    if name in NATIVE:
+        hub = context.gateway.hub
+        return await invoke_native(hub, context.caller, name, raw_params, context.request_id)
+    if ADMIN not in context.client.scopes:
+        raise InstarError("forbidden", f"needs {ADMIN}", detail={"missing": ADMIN})
+    raise InstarError("not_found", f"unknown method: {name[:200]}", detail={"cause": UNKNOWN_METHOD})
 
 
 def decode_params(row: Method, generation: Generation, raw_params: bytes) -> tuple[msgspec.Struct, str]:

@@ -1,10 +1,22 @@
-"""What all connections of the gateway share."""
+"""What all connections of the gateway share, as handlers see it."""
 
 import time
+import uuid
+from dataclasses import dataclass
 
 from instar.hub.operations.hub import Hub
 
 from .health import HealthCache
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Where the hub lives; told to admins alone."""
+
+    config_path: str = ""
+    data_dir: str = ""
+    auth_mode: str = ""
+    """As the dialect says it: none, token, password or trusted-proxy."""
 
 
 class Gateway:
@@ -12,14 +24,19 @@ class Gateway:
 
     Args:
         hub: What the door translates to.
+        installation: Where it lives.
     """
 
-    __slots__ = ("health", "hub", "started_at")
+    __slots__ = ("boot_id", "health", "health_version", "hub", "installation", "started_at")
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, installation: Installation | None = None) -> None:
         self.hub = hub
+        self.installation = installation or Installation()
         self.health = HealthCache()
+        self.health_version = 1
+        """Rises each time that health was looked at anew for everybody."""
         self.started_at = time.monotonic()
+        self.boot_id = str(uuid.uuid4())
 
     @property
     def uptime_ms(self) -> int:

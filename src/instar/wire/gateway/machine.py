@@ -94,8 +94,8 @@ class ServerMachine:
     """
 
     __slots__ = (
-        "_arrival", "_connect_id", "_cut_at", "_early", "_node_nonce", "_opened_at", "_pending", "_proof", "generation", "state",
-        "who",
+        "_arrival", "_connect_id", "_cut_at", "_early", "_node_nonce", "_opened_at", "_pending", "_proof",
+        "generation", "state", "who",
     )  # fmt: skip
 
     def __init__(self, arrival: Arrival, node_nonce: bytes) -> None:
@@ -121,6 +121,11 @@ class ServerMachine:
     def is_open(self) -> bool:
         """Whether events may be sent."""
         return self.state is State.OPEN
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended."""
+        return self.state is State.CLOSED
 
     @property
     def pending(self) -> int:

@@ -1,0 +1,164 @@
+"""Who is connected: counts who has yet to say who it is, tells everybody what concerns all, and ends them in order."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from ipaddress import IPv6Address, ip_address
+from typing import Protocol
+
+from instar.base.errors import InstarError
+from instar.base.tasks import TaskScope
+from instar.doors.heartbeat import Heartbeat
+from instar.hub.operations.hub import Caller
+from instar.wire.gateway.method import Generation
+from instar.wire.limits import (
+    GATEWAY_HEALTH_S,
+    GATEWAY_TICK_S,
+    GATEWAY_UNAUTHENTICATED_PER_PEER_MAX,
+    STREAMS_PER_PRINCIPAL_MAX,
+)
+
+from .gateway import Gateway
+from .outgoing import Outgoing, outgoing
+from .rendering import GatewayRenderer
+from .times import now_ms
+
+_SUBNET = 64
+"""Bits of an IPv6 address that one site has: it counts as one peer."""
+
+
+class Line(Protocol):
+    """A connection that was admitted. Its methods do not block and do not raise."""
+
+    @property
+    def caller(self) -> Caller | None:
+        """Who it is; None before it was admitted."""
+        ...
+
+    def tell(self, event: Outgoing) -> None:
+        """Send an event, if the client may and wants to hear it."""
+        ...
+
+    def stop(self) -> None:
+        """Say that the gateway stops, and close."""
+        ...
+
+
+class Switchboard:
+    """What the sockets of the gateway share.
+
+    Args:
+        gateway: What handlers see of it.
+        tasks: The parent of what sockets start.
+    """
+
+    def __init__(self, gateway: Gateway, tasks: TaskScope) -> None:
+        self.gateway = gateway
+        self.tasks = tasks
+        self.heartbeat = Heartbeat()
+        self.renderers: Mapping[Generation, GatewayRenderer] = {
+            generation: GatewayRenderer(generation, lambda: gateway.health_version) for generation in Generation
+        }
+        self._lines: set[Line] = set()
+        self._waiting: Counter[str] = Counter()
+        self._held: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def is_full(self, peer: str) -> bool:
+        """Whether so many sockets of an address have yet to pass `connect` that no more are taken."""
+        return self._waiting[_site(peer)] >= GATEWAY_UNAUTHENTICATED_PER_PEER_MAX
+
+    def wait(self, peer: str) -> None:
+        """Count a socket that has yet to pass `connect`."""
+        self._waiting[_site(peer)] += 1
+
+    def settle(self, peer: str) -> None:
+        """Count it no more: it passed, or has gone."""
+        _take_one(self._waiting, _site(peer))
+
+    def admit(self, caller: Caller) -> None:
+        """Let one more connection of a credential pass.
+
+        Raises:
+            InstarError: `too_many_streams` when it has `STREAMS_PER_PRINCIPAL_MAX` already.
+        """
+        held = self._held[caller.grant.id]
+        if held >= STREAMS_PER_PRINCIPAL_MAX:
+            raise InstarError("too_many_streams", f"this credential has its {held} live connections")
+
+    def enter(self, line: Line) -> None:
+        """Tell this connection what concerns all, from now on."""
+        self._lines.add(line)
+        if line.caller is not None:
+            self._held[line.caller.grant.id] += 1
+
+    def leave(self, line: Line) -> None:
+        """Forget a connection; an unknown one is no error."""
+        if line not in self._lines:
+            return
+        self._lines.discard(line)
+        if line.caller is not None:
+            _take_one(self._held, line.caller.grant.id)
+
+    def tell(self, event: Outgoing) -> None:
+        """Send an event to every connection that may and wants to hear it."""
+        for line in tuple(self._lines):
+            line.tell(event)
+
+    def stop(self) -> None:
+        """Say goodbye to every connection."""
+        for line in tuple(self._lines):
+            line.stop()
+
+    async def run(self) -> None:
+        """Tick, and look at the hub's health now and then, until cancelled."""
+        rest_s = 0.0
+        while True:
+            await asyncio.sleep(GATEWAY_TICK_S)
+            self.tell(outgoing("tick", {"ts": now_ms()}))
+            rest_s += GATEWAY_TICK_S
+            if rest_s >= GATEWAY_HEALTH_S:
+                rest_s = 0.0
+                await self.look()
+
+    async def look(self) -> None:
+        """Look at the hub's health anew for everybody who is connected and may; each is told as far as it may see."""
+        hub, health = self.gateway.hub, self.gateway.health
+        seen: dict[object, Outgoing | None] = {}
+        for line in tuple(self._lines):
+            caller = line.caller
+            if caller is None:
+                continue
+            key = (caller.grant.id, caller.grant.scopes)
+            if key not in seen:
+                try:
+                    payload = await health.health(hub, caller, probe=True)
+                except InstarError:
+                    seen[key] = None
+                    continue
+                self.gateway.health_version += 1
+                seen[key] = outgoing("health", payload)
+            if (event := seen[key]) is not None:
+                line.tell(event)
+
+
+def _take_one(counter: Counter[str], key: str) -> None:
+    counter[key] -= 1
+    if counter[key] <= 0:
+        del counter[key]
+
+
+def _site(peer: str) -> str:
+    """Return what counts as one peer."""
+    if ":" not in peer:
+        return peer
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    if not isinstance(address, IPv6Address):
+        return peer
+    mapped = address.ipv4_mapped
+    return str(mapped) if mapped is not None else str(int(address) >> (128 - _SUBNET))
