@@ -84,6 +84,14 @@ def test_direct_messages(cli: Cli, agent: str):
     assert f"{agent}: third" in cli("read", f"dm:{conversation}").out
 
 
+def test_sessions(cli: Cli, agent: str, hub: Hub):
+    target = f"session:{hub.client.invoke('sessions.open', {'agent_id': agent})['id']}"
+    assert cli("send", target, "hello").code == 0
+    assert cli("send", target, "hello back", "--as", agent).code == 0
+    assert f"{agent}: hello back" in cli("read", target).out
+    assert cli("rooms", "export", target).out.count("message.created") == 2
+
+
 def test_did_you_mean(cli: Cli, agent: str):
     wrong = cli("send", "genreal", "hi", "--json")
     assert (wrong.code, wrong.document["error"]["hint"]) == (3, "Did you mean general?")

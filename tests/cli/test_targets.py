@@ -12,6 +12,7 @@ from instar.cli.targets import Place, parse
         ("thread:t1", Place("thread", "t1")),
         ("dm:d1", Place("dm", "d1")),
         ("dm:a:b", Place("dm", "a:b")),
+        ("session:agent:guide:main", Place("session", "agent:guide:main")),
         ("@guide", Place("agent", "guide")),
         ("", None),
         ("@", None),

@@ -1,4 +1,4 @@
-"""What a person types to say where: `general`, `room:ID`, `thread:ID@ROOM`, `dm:ID`, `@AGENT`."""
+"""What a person types to say where: `general`, `room:ID`, `thread:ID@ROOM`, `dm:ID`, `session:ID`, `@AGENT`."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ class Place(NamedTuple):
     """A conversation as it was typed."""
 
     kind: str
-    """room, thread, dm or agent."""
+    """room, thread, dm, session or agent."""
     id: str
     room_id: str = ""
     """Of a thread."""
@@ -34,7 +34,7 @@ class _Target(click.ParamType[Place]):
             return value
         place = parse(value)
         if place is None:
-            self.fail(f"{value!r} is no target: use ROOM, room:ID, thread:ID@ROOM, dm:ID or @AGENT", param, ctx)
+            self.fail(f"{value!r} is no target: use ROOM, room:ID, thread:ID@ROOM, dm:ID, session:ID or @AGENT", param, ctx)
         return place
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -61,7 +61,7 @@ def parse(text: str) -> Place | None:
     if kind == "thread":
         thread_id, _, room_id = rest.partition("@")
         return Place("thread", thread_id, room_id) if thread_id else None
-    return Place(kind, rest) if kind in ("room", "dm") else None
+    return Place(kind, rest) if kind in ("room", "dm", "session") else None
 
 
 def wire_target(session: Session, place: Place, *, as_agent: str = "") -> dict[str, Any]:
@@ -75,6 +75,8 @@ def wire_target(session: Session, place: Place, *, as_agent: str = "") -> dict[s
     if place.kind == "thread":
         room_id = place.room_id or session.invoke("threads.get", thread_id=place.id)["room_id"]
         return {"kind": "thread", "thread_id": place.id, "room_id": room_id}
+    if place.kind == "session":
+        return {"kind": "session", "session_id": place.id}
     if place.kind == "agent":
         return _dm(open_dm(session, place.id, as_agent=as_agent))
     return _dm(session.invoke("dms.get", dm_id=place.id))

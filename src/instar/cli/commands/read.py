@@ -13,6 +13,7 @@ _OPERATIONS = {
     "room": ("rooms.messages", "room_id"),
     "thread": ("threads.messages", "thread_id"),
     "dm": ("dms.messages", "dm_id"),
+    "session": ("sessions.messages", "session_id"),
 }
 
 
@@ -25,7 +26,8 @@ _OPERATIONS = {
 def read(session: Session, target: Place, *, limit: int, before: str, after: str, as_agent: str) -> Answer:
     """Read the last messages of a conversation.
 
-    TARGET is a room, room:ID, thread:ID, dm:ID or @AGENT. Oldest first; --json carries the cursors of the next page.
+    TARGET is a room, room:ID, thread:ID, dm:ID, session:ID or @AGENT. Oldest first; --json carries the cursors of the
+    next page.
     """
     kind, name = target.kind, target.id
     if kind == "agent":

@@ -89,7 +89,8 @@ def remove(session: Session, room: str, *, yes: bool) -> Answer:
 def export(session: Session, target: Place, *, to: Path | None) -> Answer | Stream:
     """Export a conversation's history, one event a line.
 
-    TARGET is a room, thread:ID, dm:ID or @AGENT. The output is NDJSON in every form; its last line counts the events.
+    TARGET is a room, thread:ID, dm:ID, session:ID or @AGENT. The output is NDJSON in every form; its last line
+    counts the events.
     """
     kind, name = target.kind, session.seek(target.kind, target.id)
     if kind == "agent":

@@ -41,7 +41,7 @@ def send(
 ) -> Answer:
     """Send a message.
 
-    TARGET is a room, room:ID, thread:ID@ROOM, dm:ID or @AGENT. TEXT may be - to read standard input.
+    TARGET is a room, room:ID, thread:ID@ROOM, dm:ID, session:ID or @AGENT. TEXT may be - to read standard input.
     The answer comes when the message is on disk.
     """
     content = sys.stdin.read() if text == "-" else text
