@@ -34,7 +34,8 @@ class _Target(click.ParamType[Place]):
             return value
         place = parse(value)
         if place is None:
-            self.fail(f"{value!r} is no target: use ROOM, room:ID, thread:ID@ROOM, dm:ID, session:ID or @AGENT", param, ctx)
+            forms = "ROOM, room:ID, thread:ID@ROOM, dm:ID, session:ID or @AGENT"
+            self.fail(f"{value!r} is no target: use {forms}", param, ctx)
         return place
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
