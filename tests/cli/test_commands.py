@@ -259,7 +259,8 @@ def test_apply(cli: Cli, room: str):
 def test_status_and_config(cli: Cli, hub: Hub):
     assert cli("status", "--json").document["pid"] == hub.announcement["pid"]
     rows = cli("config", "show", "--changed", "--json").document["settings"]
-    assert {"key": "log.level", "value": "warning", "origin": "flag"} in rows
+    level = next(row for row in rows if row["key"] == "log.level")
+    assert (level["value"], level["origin"], level["reload"]) == ("warning", "flag", "live")
     assert "ORIGIN" in cli("config", "--origin").out
     assert "data_dir" in cli("config", "show", "--url", "http://127.0.0.1:1").out
 

@@ -81,6 +81,12 @@ def with_run(hub: Hub) -> None:
         hub.client.invoke("events.read", {"after": "0", "limit": 1})
 
 
+def with_version(hub: Hub) -> None:
+    base_hash = hub.client.invoke("settings.list")["hash"]
+    if not hub.client.invoke("settings.history")["versions"]:
+        hub.client.invoke("settings.change", {"changes": {"runs.budget_s": 300}, "base_hash": base_hash})
+
+
 def send(hub: Hub, text: str) -> None:
     target = {"kind": "room", "room_id": "general"}
     hub.client.invoke("messages.send", {"target": target, "parts": [{"kind": "text", "text": text}]})
@@ -108,6 +114,7 @@ NEEDS: dict[str, Callable[[Hub], object]] = {
     "runs show": with_message,
     "runs cancel": with_run,
     "tail": with_message,
+    "config rollback": with_version,
 }
 """What must exist before the examples of a command (and of those below it) make sense."""
 
@@ -122,6 +129,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Path:
     (folder / "notes.txt").write_text("from a file")
     (folder / "password.txt").write_text("correct horse battery\n")
     (folder / "rooms.yaml").write_text("rooms:\n  - id: planned\n    members: [guide]\n")
+    (folder / "hub.yaml").write_text("log:\n  level: info\n")
     return folder
 
 

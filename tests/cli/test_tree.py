@@ -25,6 +25,7 @@ VERBS = {
     "ack", "nack", "wake", "replay", "cancel", "revoke", "rotate", "install", "status", "requests", "approve", "reject",
     "rename", "enable", "disable", "code", "passwd", "fingerprint", "renew", "call", "health", "probe", "verify",
     "audit",
+    "get", "set", "unset", "history", "rollback", "path", "schema", "validate",
 }  # fmt: skip
 """The same verb means the same for every noun; a new one is added here, not by accident."""
 

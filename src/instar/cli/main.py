@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import click
 
@@ -44,7 +44,7 @@ def _fail(args: Sequence[str], code: str, message: str, hint: str) -> int:
 
     form = "json" if _wants_json(args) else "text"
     output = Output(form, color=wants_color("auto", os.environ.get("NO_COLOR", "")))
-    words = " ".join(["instar", *args[:2]]) if args else "instar"
+    words = " ".join(["instar", *takewhile(lambda arg: not arg.startswith("-"), args[:2])])
     return output.fail(HubError(code, message.rstrip("."), hint=hint), f"run `{words}`")
 
 
@@ -56,7 +56,13 @@ def _wants_json(args: Sequence[str]) -> bool:
     )
 
 
+_SECRETS = {"--token": "--token-file", "--password": "--password-file"}
+"""Options that there must not be → how it is done instead."""
+
+
 def _cause(error: click.ClickException) -> str:
+    if isinstance(error, click.NoSuchOption) and error.option_name in _SECRETS:
+        return f"{error.option_name} would show the secret to every process on this machine"
     if isinstance(error, click.NoSuchOption):
         return f"there is no option {error.option_name}"
     return error.format_message()
@@ -64,6 +70,8 @@ def _cause(error: click.ClickException) -> str:
 
 def _hint(error: click.ClickException) -> str:
     """Return the name that was meant, or the command that explains how to say it right."""
+    if isinstance(error, click.NoSuchOption) and (safe := _SECRETS.get(error.option_name)):
+        return f"Put it into a file of your own (chmod 600) and pass {safe} FILE; - is standard input."
     near: Sequence[str] = ()
     if isinstance(error, UnknownCommandError):
         near = error.near

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from instar.base.errors import InstarError
+from instar.hub.settings.keys import ENV_KEYS, SECRETS
 
 LABEL = "dev.instar.hub"
 UNIT = "instar.service"
@@ -111,6 +112,13 @@ def launchd_plist(argv: Sequence[str], environment: dict[str, str], log: Path) -
 """
 
 
+def _is_secret(name: str) -> bool:
+    """Whether a variable holds a secret, or looks as if it did."""
+    if name in ENV_KEYS:
+        return ENV_KEYS[name] in SECRETS
+    return any(word in name.upper() for word in ("TOKEN", "SECRET", "PASSWORD", "KEY"))
+
+
 class Service:
     """The hub as a service of this user.
 
@@ -135,9 +143,12 @@ class Service:
         home: Path | None = None,
         run: Run = run_command,
     ) -> None:
-        for key in environment:
-            if any(word in key.upper() for word in ("TOKEN", "SECRET", "PASSWORD", "KEY")):
-                raise InstarError("bad_request", f"{key} looks like a secret; it does not belong into a unit")
+        for name in filter(_is_secret, environment):
+            raise InstarError(
+                "bad_request",
+                f"{name} is a secret, which does not belong into a unit",
+                hint="Put it into the settings file with `instar config set`, and unset the variable.",
+            )
         self._argv = tuple(argv)
         self._environment = environment
         self._home = home or Path.home()

@@ -47,11 +47,13 @@ def _service(session: Session) -> Service:
 
 
 def service_environment(session: Session) -> dict[str, str]:
-    """Return the environment of the service: settings only, never a token."""
-    from instar.hub.settings.keys import ENV_KEYS  # noqa: PLC0415 - the hub's settings, for services only
+    """Return the environment of the service: its settings. A secret among them makes `Service` refuse."""
+    from instar.hub.settings.keys import ENV_KEYS, FOREIGN_VARIABLES  # noqa: PLC0415 - the hub's settings, for services only
     from instar.hub.settings.load import CONFIG_VARIABLE, find_file  # noqa: PLC0415
 
-    found = {name: session.environ[name] for name in sorted(session.environ) if name in ENV_KEYS}
+    found = {
+        name: session.environ[name] for name in sorted(session.environ) if name in {**ENV_KEYS, **FOREIGN_VARIABLES}
+    }
     if file := find_file(session.environ):
         found[CONFIG_VARIABLE] = str(file.resolve())
     return found | {"INSTAR_DATA_DIR": session.data_dir}

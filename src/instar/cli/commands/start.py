@@ -12,7 +12,7 @@ import click
 
 from instar.cli.command import command
 from instar.cli.session import Session
-from instar.client.access import ADDRESS_FILE
+from instar.client.access import ADDRESS_FILE, read_secret
 from instar.client.errors import HubError
 
 if TYPE_CHECKING:
@@ -24,11 +24,19 @@ NEXT = 'instar send general "Hello @guide"'
 """The one command to try when the hub runs."""
 
 
+_SECRET_FILES = {"auth.token": "--token-file", "auth.password": "--password-file"}
+"""Settings that no command line may hold → the option that names a file instead."""
+
+
 @command("instar start --listen 127.0.0.1:0 --log-level warning", offline=True)
 @click.option("--listen", metavar="HOST:PORT", help="Address to listen on; port 0 takes a free one.")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Folder of all that the hub remembers.")
 @click.option("--config", type=click.Path(dir_okay=False), help="Settings file (YAML).")
 @click.option("--auth-mode", type=click.Choice(["bearer", "none", "open"]), help="How callers prove who they are.")
+@click.option(
+    "--token-file", "secret_file", default="", metavar="FILE", help="File with the gateway's secret (- is stdin)."
+)
+@click.option("--password-file", default="", metavar="FILE", help="The same of the shared password.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least severe log line.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting; may be repeated.")
 def start(
@@ -38,6 +46,8 @@ def start(
     data_dir: str | None,
     config: str | None,
     auth_mode: str | None,
+    secret_file: str,
+    password_file: str,
     log_level: str | None,
     assignments: tuple[str, ...],
 ) -> int:
@@ -46,7 +56,22 @@ def start(
     No configuration, account or key is needed. It ends with Ctrl-C, when all that was acknowledged is on disk.
     """
     named = {"listen": listen, "data_dir": data_dir, "auth.mode": auth_mode, "log.level": log_level}
-    return serve(session, {**named, **dict(map(_assignment, assignments))}, config)
+    secrets = {"auth.token": _secret(secret_file), "auth.password": _secret(password_file)}
+    return serve(session, {**named, **dict(map(_assignment, assignments)), **secrets}, config)
+
+
+def _secret(file: str) -> str | None:
+    """Return the secret in a private file, or in the next line of standard input (`-`); None: none was named.
+
+    Raises:
+        HubError: `unauthorized` when others can read the file; `usage` when there is nothing in it.
+    """
+    if not file:
+        return None
+    text = sys.stdin.readline().strip() if file == "-" else read_secret(Path(file))
+    if not text:
+        raise HubError("usage", f"there is no secret in {'standard input' if file == '-' else file}")
+    return text
 
 
 def serve(session: Session, flags: Mapping[str, object], config: str | None = None) -> int:
@@ -116,6 +141,9 @@ def _assignment(text: str) -> tuple[str, object]:
     key, equals, value = text.partition("=")
     if not equals:
         raise HubError("usage", f"--set takes KEY=VALUE, got {text!r}", hint="Example: --set log.level=debug")
+    if key in _SECRET_FILES:
+        hint = f"Use {_SECRET_FILES[key]} FILE, or `instar config set {key}`."
+        raise HubError("usage", f"--set {key} would show the secret to every process on this machine", hint=hint)
     try:
         return key, json.loads(value)
     except ValueError:

@@ -54,7 +54,7 @@ class Changing:
 
     def __init__(self, loaded: Loaded, *, is_host: bool) -> None:
         self.path = loaded.path
-        self.versions = Versions(Path(loaded.settings.data_dir))
+        self.versions = Versions(loaded.data_dir)
         self._sources = loaded.sources
         self._is_host = is_host
         self._readable = loaded.written

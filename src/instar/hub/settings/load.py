@@ -38,9 +38,14 @@ class Loaded:
         return value_of(self.settings, key)
 
     @property
+    def data_dir(self) -> Path:
+        """The folder that holds everything the hub remembers."""
+        return Path(self.settings.data_dir)
+
+    @property
     def path(self) -> Path:
         """The settings file, or where one would be made."""
-        return self.file or Path(self.settings.data_dir) / FILE_NAME
+        return self.file or self.data_dir / FILE_NAME
 
 
 def value_of(settings: Settings, key: str) -> Any:  # noqa: ANN401 - the value of any setting
