@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from instar.wire.gateway.connect import Introduction
 from instar.wire.gateway.scopes import theirs
 from instar.wire.identity import Scope
 from instar.wire.presence import PresenceEntry
 
+from .call import Client
 from .times import millis
 
 _SCOPES = frozenset(scope.value for scope in Scope)
@@ -34,6 +36,26 @@ def presence_row(entry: PresenceEntry) -> dict[str, Any]:
         "onlineSince": millis(entry.since),
     }
     return {name: value for name, value in row.items() if value not in ("", None, [])} | {"ts": millis(entry.at)}
+
+
+def entry_of(who: Introduction, client: Client, address: str) -> PresenceEntry:
+    """Return what a connection is shown as: what the client says of itself, in the role and device that it proved."""
+    return PresenceEntry(
+        client.conn_id,
+        "",
+        door=f"gateway.{who.generation}",
+        role=who.role,
+        device_id=client.device_id,
+        instance_id=who.instance_id,
+        host=who.display_name,
+        address=address,
+        mode=who.mode,
+        version=who.version,
+        platform=who.platform,
+        family=who.family,
+        model=who.model,
+        time_zone=who.time_zone,
+    )
 
 
 def _summary(entry: PresenceEntry) -> str:

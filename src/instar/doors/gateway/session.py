@@ -10,7 +10,7 @@ import msgspec
 from instar.base.errors import InstarError
 from instar.base.ids import new_id
 from instar.doors.fed_session import FedSession
-from instar.hub.operations.hub import Caller, Credential, Feed
+from instar.hub.operations.hub import Caller, Credential, Feed, Presence
 from instar.wire.devices import PairingRequest, PairingState
 from instar.wire.events import ReplayGap
 from instar.wire.gateway import refusals
@@ -31,6 +31,7 @@ from .entry import Held, device_of, enter
 from .hearing import Hearing, TooSlowError, hearing_of
 from .hello import POLICIES, hello_ok
 from .outgoing import Outgoing, outgoing
+from .presence import entry_of
 from .rendering import GatewayRenderer
 from .switchboard import Switchboard
 
@@ -48,7 +49,7 @@ class GatewaySession(FedSession[ServerAction]):
 
     __slots__ = (
         "_answering", "_board", "_came", "_credential", "_early", "_gap", "_hearing", "_is_counted", "_machine",
-        "_max_buffered", "_renderer", "_task", "_unwatch", "caller",
+        "_max_buffered", "_presence", "_renderer", "_task", "_unwatch", "caller",
     )  # fmt: skip
 
     def __init__(self, board: Switchboard, came: Arrived) -> None:
@@ -65,6 +66,7 @@ class GatewaySession(FedSession[ServerAction]):
         self._is_counted = False
         self._max_buffered = 0
         self._renderer: GatewayRenderer | None = None
+        self._presence: Presence | None = None
         self._task: asyncio.Task[None] | None = None
         self._unwatch: Callable[[], None] | None = None
 
@@ -88,6 +90,8 @@ class GatewaySession(FedSession[ServerAction]):
             self._task.cancel()
         if self._answering is not None:
             self._answering.close()
+        if self._presence is not None:
+            self._presence.close()
         if self._unwatch is not None:
             self._unwatch()
         self._close_feed()
@@ -208,6 +212,7 @@ class GatewaySession(FedSession[ServerAction]):
         self._renderer = self._board.renderers[who.generation]
         if who.role != NODE:
             self._feed = await gateway.hub.open_feed(caller, self, self._renderer, signals=True)
+        self._presence = gateway.hub.present(caller, entry_of(who, client, self._came.peer))
         token = await gateway.hub.device_token(caller)
         cursor = self._feed.cursor if self._feed is not None else ""
         hello = await hello_ok(gateway, caller, who, client, token, cursor)
