@@ -30,9 +30,10 @@ from .policy import AuthPolicy, PairingPolicy
 from .principals import Caller, Grant
 from .roots import LOCAL_GRANT_ID, local_root
 from .speakers import Speakers
+from .standing import standing
 from .tokens import new_token, stored_token
-
 from .vouching import Vouching
+
 NOTHING = Credential()
 """Nothing was presented, and nothing is known of where it came from."""
 
@@ -103,11 +104,11 @@ class Identity:
         """Return who presents this credential; see `Authenticator.authenticate`."""
         return self._authenticator.authenticate(credential)
 
-    def visitor(self, credential: Credential = NOTHING) -> Caller:
     async def vouched_for(self, request: Request) -> str:
         """Return the login that a trusted proxy or the tailnet vouches for; see `Vouching.vouched_for`."""
         return await self._vouching.vouched_for(request)
 
+    def visitor(self, credential: Credential = NOTHING) -> Caller:
         """Return the caller of an operation that needs no credential; see `Authenticator.visitor`."""
         return self._authenticator.visitor(credential)
 
@@ -132,9 +133,14 @@ class Identity:
             return asyncio.get_running_loop().call_soon(watcher, "revoked").cancel
         return self._keyring.watch(grant.id, watcher)
 
+    def standing(self, grant_id: str) -> Caller | None:
+        """Return the caller that a grant makes while nobody is connected, if the grant still holds."""
+        return standing(self._keyring, self.policy, grant_id, self._clock())
+
     def grant(self, grant_id: str) -> Grant | None:
-        """Return a grant that holds."""
-        return self._keyring.get(grant_id)
+        """Return a grant that holds; that of the shared secret is none of the keyring."""
+        caller = self.standing(grant_id)
+        return caller.grant if caller is not None else None
 
     async def mint(self, tx: Transaction, holder: Grant, wanted: Wanted) -> tuple[Grant, str]:
         """Narrow `holder` to what is wanted; return the grant and its token. It holds once the pump has seen it.
