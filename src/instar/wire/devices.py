@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from .identity import Id, Name, Principal, Scope
-from .limits import PAIRING_CODE_MAX_S, PAIRING_WINDOW_MAX_S, WAIT_MAX_S
+from .limits import PAIRING_CODE_MAX_S, PAIRING_CODE_S, PAIRING_WINDOW_MAX_S, PAIRING_WINDOW_S, WAIT_MAX_S
 from .operation import Nothing, ObjectKind, Operation, Route, Verb
 
 Encoded = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -272,7 +272,7 @@ class RequestList(Struct, frozen=True):
 class OpenPairing(Struct, omit_defaults=True):
     """Let unknown devices ask, for this long."""
 
-    for_s: Annotated[float, Meta(gt=0, le=PAIRING_WINDOW_MAX_S)] = 600.0
+    for_s: Annotated[float, Meta(gt=0, le=PAIRING_WINDOW_MAX_S)] = PAIRING_WINDOW_S
 
 
 class PairingWindow(Struct, frozen=True):
@@ -291,7 +291,7 @@ class MakeCode(Struct, omit_defaults=True):
     scopes: Annotated[list[Scope], Meta(min_length=1)]
     role: Role = Role.OPERATOR
     name: Name = ""
-    expires_in_s: Annotated[float, Meta(gt=0, le=PAIRING_CODE_MAX_S)] = 600.0
+    expires_in_s: Annotated[float, Meta(gt=0, le=PAIRING_CODE_MAX_S)] = PAIRING_CODE_S
 
 
 class PairingCode(Struct, frozen=True):

@@ -109,6 +109,11 @@ async def mark_used(tx: Transaction, grant_id: str, at: Micros) -> None:
     await tx.execute("UPDATE grants SET last_used_at = ?3 WHERE org = ?1 AND id = ?2", HOME, grant_id, at)
 
 
+async def forget_sessions(tx: Transaction, before: Micros) -> int:
+    """Forget sessions that ended before this time; return how many. Nothing is ever narrowed from a session."""
+    return await tx.execute("DELETE FROM grants WHERE org = ?1 AND kind = 'session' AND expires_at <= ?2", HOME, before)
+
+
 def key_of(stored: StoredGrant, last_used_at: Micros | None = None) -> Key:
     """Return the grant as callers see it; `last_used_at` is a use that the table has not seen yet."""
     grant = stored.grant

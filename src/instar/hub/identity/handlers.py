@@ -103,6 +103,10 @@ class Handlers:
     async def rotate(self, act: Act[wire.KeyRef, Grant]) -> wire.CreatedKey:
         """Replace a key's token."""
         _refuse_root(act.object)
+        if act.object.kind == "device":
+            raise InstarError(
+                "conflict", f"{act.object.id} is a device's", hint="Replace its token with `instar devices rotate ID`."
+            )
         if outlives(act.object, self.lender(act.caller.grant)):
             raise InstarError("forbidden", f"needs a grant that lasts as long as {act.object.id}")
         grant_id, actor, token = act.object.id, act.caller.principal.id, new_token(act.object.kind)

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from instar.base.clock import Micros, now
+from instar.base.clock import MICROS_PER_S, Micros, now
 from instar.base.errors import InstarError
 from instar.hub.act import Bindings
 from instar.store.seam import Store, Transaction
 from instar.wire.devices import PairingRequest
 from instar.wire.http import Request
+from instar.wire.limits import SESSIONS_KEEP_S
 from instar.wire.names import Network
 
 from . import grant_table, local_grant, minting, sign_in
@@ -192,6 +193,11 @@ class Identity:
         for grant_id, at in used.items():
             if self._used.get(grant_id) == at:
                 del self._used[grant_id]
+
+    async def forget_sessions(self) -> None:
+        """Forget sessions that ended `SESSIONS_KEEP_S` ago. To be called now and then."""
+        before = Micros(self._clock() - int(SESSIONS_KEEP_S * MICROS_PER_S))
+        await self._store.transact(lambda tx: grant_table.forget_sessions(tx, before))
 
     async def local_grant(self, path: Path) -> str:
         """Return the local operator's token. The first start makes the grant and its file; later ones verify both.

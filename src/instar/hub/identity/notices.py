@@ -6,7 +6,7 @@ import msgspec
 
 from instar.base.clock import Micros
 from instar.base.ids import new_id
-from instar.store.seam import Draft, Store
+from instar.store.seam import Draft, Store, Transaction
 from instar.wire.events import AUDIT
 from instar.wire.limits import AUTH_FAILURES_MAX, AUTH_LOCK_S, REFUSALS_WAITING_MAX
 
@@ -19,6 +19,11 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True):
     operation: str = ""
     principal: str = ""
     grant: str = ""
+
+
+async def record(tx: Transaction, notice: Notice, at: Micros) -> None:
+    """Note in the audit log what the hub did by itself, in the transaction in which it did it."""
+    await tx.append(Draft(AUDIT, new_id("evt"), "audit.recorded", msgspec.json.encode(notice), at))
 
 
 class Notices:

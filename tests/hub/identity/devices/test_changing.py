@@ -9,6 +9,7 @@ import pytest
 
 from instar.hub.identity.credentials import Credential
 from instar.wire import devices as wire
+from instar.wire import identity as keys
 from instar.wire.identity import Scope
 from instar.wire.operation import ObjectKind, Verb
 
@@ -51,6 +52,14 @@ async def test_rotation_ends_the_old_token_and_its_sockets_at_once(desk: Desk, d
     old = replace(device.credential("write"), token=first.token)
     assert (await fails(lambda: desk.identity.authenticate(old))).detail["cause"] == "device_token_mismatch"
     assert desk.identity.authenticate(replace(device.credential("write"), token=second.token)).has(Scope.WRITE)
+
+
+async def test_a_devices_grant_is_rotated_as_a_device(desk: Desk, device: Device) -> None:
+    made = await desk.pair(device, "write")
+    error = await fails(desk.do(keys.KEYS_ROTATE, keys.KeyRef(made.grants[0].key_id)))
+    assert (error.code, "devices rotate" in error.hint) == ("conflict", True)
+    await desk.do(keys.KEYS_REVOKE, keys.KeyRef(made.grants[0].key_id))
+    assert (await desk.do(wire.GET, wire.DeviceRef(device.id))).grants == []
 
 
 async def test_rotation_narrows_and_never_widens(desk: Desk, device: Device) -> None:

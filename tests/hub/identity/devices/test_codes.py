@@ -44,6 +44,8 @@ async def test_a_code_lets_one_client_in(desk: Desk) -> None:
     assert desk.identity.devices.of(caller.grant) is not None
     assert (await fails(use(desk, code))).code == "unauthorized"
     assert await desk.identity.devices.first_token(caller.grant) is None
+    [noted] = [each for each in await desk.events("audit.recorded") if each["operation"] == "devices.use_code"]
+    assert (noted["subject"], noted["principal"], noted["grant"]) == (made.device_id, "operator", "local")
 
 
 async def test_of_many_uses_one_counts(desk: Desk) -> None:

@@ -3,19 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
-
 from instar.base.clock import Micros, from_rfc3339
 from instar.base.errors import InstarError
-from instar.base.ids import new_id
 from instar.hub.identity.attenuation import reach
-from instar.hub.identity.notices import Notice
+from instar.hub.identity.notices import Notice, record
 from instar.hub.identity.policy import AuthPolicy, PairingPolicy
 from instar.hub.identity.principals import Grant
 from instar.hub.identity.roots import local_root
-from instar.store.seam import Draft, Store, Transaction
+from instar.store.seam import Store, Transaction
 from instar.wire.devices import Device, Facts, PairingReason, PairingRequest, PairingState, Role
-from instar.wire.events import AUDIT
 from instar.wire.identity import Scope
 from instar.wire.limits import PAIRING_PENDING_MAX
 from instar.wire.signatures import device_id
@@ -162,7 +158,7 @@ class Asking:
             subject=request.id,
             detail=f"pairing.auto_approve is {self._policy.auto_approve}",
         )
-        await tx.append(Draft(AUDIT, new_id("evt"), "audit.recorded", msgspec.json.encode(notice), at))
+        await record(tx, notice, at)
         return await request_table.find(tx, request.id) or request
 
 

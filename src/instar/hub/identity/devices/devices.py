@@ -65,8 +65,7 @@ class Devices:
         self.pins = Pins(self.registry, notices, clock)
         self.asking = Asking(store, self.registry, self.pins, self._window, auth, policy, clock)
         self._entering = Entering(
-            store, self.hub_key, self.registry, self._pending, self.asking, Challenges(), self.proofs, lockout, used,
-            clock,
+            store, self.hub_key, self.registry, self._pending, self.asking, Challenges(), lockout, used, clock,
         )  # fmt: skip
         self._managing = Managing(store, self.registry, self._pending, self._window, lender, used, clock)
         pump.apply_with("device.changed", self.registry.changed)

@@ -12,6 +12,7 @@ from instar.hub.identity import minting
 from instar.hub.identity.attenuation import Wanted
 from instar.hub.identity.credentials import Signed
 from instar.hub.identity.lockout import Lockout
+from instar.hub.identity.notices import Notice, record
 from instar.hub.identity.principals import DEVICE_ID_PREFIX, Grant
 from instar.store.seam import Store, Transaction
 from instar.wire import devices as wire
@@ -24,7 +25,7 @@ from .admission import Given, admit
 from .asking import Asker, Asking, lack
 from .challenges import Challenges
 from .hub_key import HubKey
-from .proofs import Proofs
+from .proofs import check
 from .registry import Registry
 from .requests import PairingAsk, PendingRequests, shown_facts
 
@@ -47,7 +48,6 @@ class Entering:
         pending: PendingRequests,
         asking: Asking,
         challenges: Challenges,
-        proofs: Proofs,
         lockout: Lockout,
         used: dict[str, Micros],
         clock: Callable[[], Micros],
@@ -58,7 +58,6 @@ class Entering:
         self._pending = pending
         self._asking = asking
         self._challenges = challenges
-        self._proofs = proofs
         self._lockout = lockout
         self._used = used
         self._clock = clock
@@ -162,7 +161,7 @@ class Entering:
         self._challenges.take(challenge, key)
         words = [scope.value for scope in scopes]
         message = signatures.device_message(purpose, self._hub_key.id, challenge, role.value, words)
-        self._proofs.verify(Signed(key, _bytes(signature, "signature"), (message,)))
+        check(Signed(key, _bytes(signature, "signature"), (message,)))
         return key
 
     def _grant_of(self, key: bytes, role: wire.Role, scopes: frozenset[Scope]) -> Grant:
@@ -188,6 +187,8 @@ async def _let_in(tx: Transaction, used: codes.UsedCode, facts: wire.Facts, at: 
     )
     given = Given(used.role, used.scopes)
     _, token = await admit(tx, used.holder, device, b"", given, at, hands_out=True)
+    holder = used.holder
+    await record(tx, Notice(device_id, "by a pairing code", wire.USE_CODE.name, holder.principal.id, holder.id), at)
     return wire.DeviceToken(device_id, used.role, token, sorted(used.scopes), to_rfc3339(at))
 
 

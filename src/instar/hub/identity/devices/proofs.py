@@ -33,13 +33,9 @@ class Proofs:
         The same `Signed` object may be verified again: its connection asks twice when it was let in meanwhile.
 
         Raises:
-            InstarError: `unauthorized` for a key that is none, for a signature that is not the key's, or one that
-                was presented before.
+            InstarError: `unauthorized` as `check` says, or for a signature that was presented before.
         """
-        if not signatures.is_public_key(signed.public_key):
-            raise _refused("public_key_invalid", "the device's public key is no Ed25519 key")
-        if not any(signatures.verify(signed.public_key, signed.signature, message) for message in signed.messages):
-            raise _refused("signature_invalid", "the device's signature does not fit its key and what it asks for")
+        check(signed)
         self._take(signed)
         return signatures.device_id(signed.public_key)
 
@@ -52,6 +48,18 @@ class Proofs:
             raise _refused("signature_invalid", "the device's signature was presented before")
         if len(self._seen) > SIGNATURES_SEEN_MAX:
             self._seen.popitem(last=False)
+
+
+def check(signed: Signed) -> None:
+    """Let a signature pass that is the key's, of one of the messages. What is bound to a challenge needs no more.
+
+    Raises:
+        InstarError: `unauthorized` for a key that is none, or for a signature that is not the key's.
+    """
+    if not signatures.is_public_key(signed.public_key):
+        raise _refused("public_key_invalid", "the device's public key is no Ed25519 key")
+    if not any(signatures.verify(signed.public_key, signed.signature, message) for message in signed.messages):
+        raise _refused("signature_invalid", "the device's signature does not fit its key and what it asks for")
 
 
 def _refused(cause: str, message: str) -> InstarError:
