@@ -122,7 +122,7 @@ class ExchangeCode(Struct):
     code: Annotated[str, Meta(min_length=1, max_length=128)]
 
 
-class Session(Struct, frozen=True):
+class ConsoleSession(Struct, frozen=True):
     """A console session; its token travels in an HttpOnly cookie, not in this body."""
 
     principal: Principal
@@ -160,7 +160,7 @@ WHOAMI = Operation(
     Route("GET", "/v1/me"),
 )
 EXCHANGE = Operation(
-    "auth.exchange", ExchangeCode, Session, Verb.ENTER, ObjectKind.HUB,
+    "auth.exchange", ExchangeCode, ConsoleSession, Verb.ENTER, ObjectKind.HUB,
     "Exchange a single-use code for a console session", Route("POST", "/v1/auth/exchange"),
 )  # fmt: skip
 LOGOUT = Operation(

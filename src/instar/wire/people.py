@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from .identity import Id, Name, Scope, Session
+from .identity import ConsoleSession, Id, Name, Scope
 from .limits import PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS
 from .operation import Nothing, ObjectKind, Operation, Route, Verb
 
@@ -89,7 +89,7 @@ REMOVE = Operation(
     "Remove a person for good; what they said stays", Route("DELETE", "/v1/people/{person_id}"), audited=True,
 )  # fmt: skip
 PASSWORD = Operation(
-    "auth.password", PasswordSignIn, Session, Verb.ENTER, ObjectKind.HUB,
+    "auth.password", PasswordSignIn, ConsoleSession, Verb.ENTER, ObjectKind.HUB,
     "Sign a person in with a password", Route("POST", "/v1/auth/password"),
 )  # fmt: skip
 

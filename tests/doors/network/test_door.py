@@ -17,7 +17,7 @@ from instar.doors.network.native import LinkSession
 from instar.wire.agents import AgentRegistration
 from instar.wire.http import Response, StreamResponse
 from instar.wire.hub import Health
-from instar.wire.identity import Principal, PrincipalKind, Scope, Session, Whoami
+from instar.wire.identity import ConsoleSession, Principal, PrincipalKind, Scope, Whoami
 from instar.wire.messages import BlobContent, MessageAccepted, Page, Uploaded
 from instar.wire.operation import Nothing
 from instar.wire.rooms import ExportEnd, Removed, Room, RoomPage, Visibility, WritePolicy
@@ -52,7 +52,7 @@ class Front:
         return answer, b"".join([chunk async for chunk in answer.chunks])
 
 
-class Issued(Session, frozen=True):
+class Issued(ConsoleSession, frozen=True):
     """A session with its token beside it, as the hub answers a sign-in."""
 
     @property

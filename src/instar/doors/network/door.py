@@ -13,7 +13,7 @@ from instar.wire.agents import REGISTER, AgentRegistration
 from instar.wire.devices import ASK, CHALLENGE, OUTCOME, SIGN_IN, USE_CODE
 from instar.wire.http import Request, Response, StreamResponse, Upgrade
 from instar.wire.hub import HEALTH, NETWORK, READY, Network
-from instar.wire.identity import EXCHANGE, LOGOUT, WHOAMI, Session, Whoami
+from instar.wire.identity import EXCHANGE, LOGOUT, WHOAMI, ConsoleSession, Whoami
 from instar.wire.messages import BLOB, PageQuery
 from instar.wire.native.frames import SUBPROTOCOL
 from instar.wire.operation import Nothing
@@ -166,7 +166,7 @@ class NetworkDoor:
     async def _signed_in(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401
         issued = await self._invoke(request, endpoint, params, caller)
         cookie = credentials.session_cookie(issued.token, request)
-        session = Session(issued.principal, issued.expires_at)
+        session = ConsoleSession(issued.principal, issued.expires_at)
         return json_reply(session, endpoint.status, headers=(cookie,), route=endpoint.path)
 
     async def _logged_out(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401

@@ -8,7 +8,7 @@ from instar.base.clock import MICROS_PER_S, Micros, now
 from instar.base.errors import InstarError
 from instar.base.ids import new_secret, secret_hash
 from instar.store.seam import HOME, Transaction
-from instar.wire.identity import Session
+from instar.wire.identity import ConsoleSession
 from instar.wire.limits import CONSOLE_LINK_S, SESSION_S, SETUP_CODE_S, SETUP_CODE_TRIES
 
 from . import grant_table
@@ -25,7 +25,7 @@ _SETUP_HALF_CHARS = 5
 CodeKind = Literal["link", "setup"]
 
 
-class IssuedSession(Session, frozen=True, dict=True):
+class IssuedSession(ConsoleSession, frozen=True, dict=True):
     """A new session with its token beside it.
 
     The token is an attribute and no field: no encoder ever writes it. The door that answers `auth.exchange` reads
