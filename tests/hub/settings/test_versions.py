@@ -15,7 +15,6 @@ def test_the_last_ones_are_kept(tmp_path: Path) -> None:
     assert versions.all() == []
     for number in range(1, SETTINGS_VERSIONS_MAX + 4):
         added = versions.add(f"# {number}\n", ["b", "a"], by="me", comment="why")
-        versions.trim()
         assert added == versions.newest()
     assert (added.version, added.changed, added.by, added.comment) == (number, ["a", "b"], "me", "why")
     assert added.hash == hash_of(f"# {number}\n".encode())

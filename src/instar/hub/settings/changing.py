@@ -115,7 +115,6 @@ class Changing:
             version = self.versions.add(text, changed, by=by, comment=comment)
             write_whole(self.path, text)
             self._readable = loaded.written
-            self.versions.trim()
             return Change(version, changed, loaded)
 
     def _take_note(self, present: Snapshot) -> None:

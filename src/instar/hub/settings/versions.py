@@ -34,18 +34,15 @@ class Versions:
         self._folder = data_dir / FOLDER
 
     def add(self, text: str, changed: Sequence[str], *, by: str = "", comment: str = "") -> SettingsVersion:
-        """Store a text as the newest version; it is on disk when this returns."""
+        """Store a text as the newest version, and forget all but the last; it is on disk when this returns."""
         self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder.mkdir(exist_ok=True, mode=0o700)
         number = max(self._numbers(), default=0) + 1
         version = SettingsVersion(number, hash_of(text.encode()), to_rfc3339(now()), sorted(changed), by, comment)
         write_whole(self._path(number), msgspec.json.encode(_Record(version, text)).decode())
+        for old in self._numbers()[:-SETTINGS_VERSIONS_MAX]:
+            self._path(old).unlink(missing_ok=True)
         return version
-
-    def trim(self) -> None:
-        """Forget all but the last `SETTINGS_VERSIONS_MAX`."""
-        for number in self._numbers()[:-SETTINGS_VERSIONS_MAX]:
-            self._path(number).unlink(missing_ok=True)
 
     def all(self) -> list[SettingsVersion]:
         """Return the versions that are kept, newest first.
