@@ -197,7 +197,7 @@ async def test_a_request_that_nobody_decides_expires(desk: Desk, device: Device)
     await desk.identity.settle()
     assert (await waiting).state == "superseded"
     desk.clock.pass_s(PAIRING_REQUEST_S)
-    await desk.identity.settle()
+    await asyncio.gather(desk.identity.settle(), desk.identity.settle())
     await desk.identity.settle()
     assert await states(desk) == [(request.id, "superseded"), (fresh.id, "expired")]
     assert (await desk.do(wire.WINDOW)).pending == 0
@@ -209,6 +209,7 @@ async def test_waiting_for_a_decision(desk: Desk, device: Device) -> None:
     assert (await desk.identity.devices.decided(request.id, 0)).state == PENDING
     assert (await desk.identity.devices.decided(request.id, 0.01)).state == PENDING
     waiting = [asyncio.create_task(desk.identity.devices.decided(request.id, 60)) for _ in range(3)]
+    await asyncio.sleep(0)
     waiting[0].cancel()
     await asyncio.sleep(0)
     await desk.approve(request)

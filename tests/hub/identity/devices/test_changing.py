@@ -138,6 +138,24 @@ async def test_a_removed_device_may_ask_again(desk: Desk, device: Device) -> Non
     assert again.revoked_at == ""
 
 
+async def test_a_device_that_asks_while_it_is_revoked_is_not_let_in(desk: Desk, device: Device) -> None:
+    await desk.pair(device, "write")
+    revoking = desk.do(wire.REVOKE, wire.RevokeDevice(device.id))
+    _, request = await asyncio.gather(revoking, desk.request(device, "admin"))
+    assert request.state == "pending"
+    assert (await fails(desk.approve(request))).code == "device_revoked"
+
+
+async def test_of_many_removals_one_counts(desk: Desk, device: Device, other: Device) -> None:
+    await desk.pair(device, "write")
+    await desk.request(other, "write")
+    removals = [desk.do(wire.REMOVE, wire.DeviceRef(device.id)) for _ in range(3)]
+    outcomes = await asyncio.gather(*removals, return_exceptions=True)
+    assert sum(isinstance(outcome, wire.Device) for outcome in outcomes) == 1
+    assert len(await desk.events("device.removed")) == 1
+    assert (await desk.do(wire.WINDOW)).pending == 1
+
+
 async def test_a_device_sees_itself_and_no_other(desk: Desk, device: Device, other: Device) -> None:
     await desk.pair(device, "write")
     await desk.pair(other, "write")

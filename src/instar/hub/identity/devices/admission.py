@@ -79,10 +79,6 @@ async def changed(tx: Transaction, device_id: str, at: Micros, actor: str) -> De
     Raises:
         InstarError: `not_found` when there is none.
     """
-    device = await table.find(tx, device_id)
-    if device is None:
-        raise InstarError(
-            "not_found", f"there is no device {device_id!r}", hint="List them with `instar devices list`."
-        )
+    device = await table.found(tx, device_id)
     await say(tx, "device.changed", device, at, actor)
     return device

@@ -9,7 +9,6 @@ from instar.base.errors import InstarError
 from instar.hub.identity import minting
 from instar.hub.identity.attenuation import outlives
 from instar.hub.identity.grant_table import find as find_grant
-from instar.hub.identity.missing import missing
 from instar.hub.identity.principals import Grant
 from instar.hub.identity.tokens import new_token
 from instar.store.seam import Transaction
@@ -33,7 +32,7 @@ class Change:
 
 async def rename(tx: Transaction, change: Change, name: str) -> Device:
     """Call a device something else."""
-    device = await _found(tx, change.device_id)
+    device = await table.found(tx, change.device_id)
     await table.rename(tx, device.id, replace(device.facts, name=shown(name)))
     return await changed(tx, device.id, change.at, change.actor)
 
@@ -53,7 +52,7 @@ async def rotate(
     Raises:
         InstarError: `conflict` when it has no grant in this role, `forbidden` when more is wanted than it has.
     """
-    device = await _found(tx, change.device_id)
+    device = await table.found(tx, change.device_id)
     held = _grant_of(device, role)
     if scopes is not None and (excess := scopes - set(held.scopes)):
         raise InstarError(
@@ -73,7 +72,7 @@ async def rotate(
 
 async def hand_out(tx: Transaction, device_id: str, role: Role, at: Micros) -> tuple[Device, str] | None:
     """Give a device its first token in a role; None when it was given one before."""
-    device = await _found(tx, device_id)
+    device = await table.found(tx, device_id)
     held = _grant_of(device, role)
     if held.rotated_at:
         return None
@@ -85,7 +84,7 @@ async def hand_out(tx: Transaction, device_id: str, role: Role, at: Micros) -> t
 
 async def revoke(tx: Transaction, change: Change, role: Role | None) -> Device:
     """End a device's grant in one role; or all of them, and refuse its key until it is removed."""
-    device = await _found(tx, change.device_id)
+    device = await table.found(tx, change.device_id)
     for grant in device.grants:
         if role in (None, grant.role):
             await minting.revoke(tx, grant.key_id, actor=change.actor)
@@ -99,7 +98,7 @@ async def revoke(tx: Transaction, change: Change, role: Role | None) -> Device:
 
 async def remove(tx: Transaction, change: Change) -> Device:
     """Forget a device; return it as it was."""
-    device = await _found(tx, change.device_id)
+    device = await table.found(tx, change.device_id)
     for grant in device.grants:
         await minting.revoke(tx, grant.key_id, actor=change.actor)
     await _turn_away(tx, change)
@@ -122,10 +121,3 @@ def _grant_of(device: Device, role: Role) -> DeviceGrant:
             "conflict", f"the device has no grant in role {role}", hint="Let it connect, then approve its request."
         )
     return held
-
-
-async def _found(tx: Transaction, device_id: str) -> Device:
-    device = await table.find(tx, device_id)
-    if device is None:
-        raise missing("device", device_id)
-    return device

@@ -59,10 +59,6 @@ class Registry:
         """Apply `device.removed`."""
         self._drop(msgspec.json.decode(event.payload, type=Device).id)
 
-    def all(self) -> list[Device]:
-        """Return every device as callers see it."""
-        return [self.view(device) for device in self._devices.values()]
-
     def get(self, device_id: str) -> Device | None:
         """Return a device by its id."""
         return self._devices.get(device_id)

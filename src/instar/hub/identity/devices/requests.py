@@ -148,8 +148,7 @@ class PendingRequests:
         request = msgspec.json.decode(event.payload, type=PairingRequest)
         self._pending.pop(request.id, None)
         for waiter in self._waiters.pop(request.id, ()):
-            if not waiter.done():
-                waiter.set_result(None)
+            waiter.set_result(None)
 
     def all(self) -> list[PairingRequest]:
         """Return the requests that wait, oldest first."""

@@ -3,6 +3,7 @@
 import msgspec
 
 from instar.base.clock import Micros, to_rfc3339
+from instar.hub.identity.missing import missing
 from instar.store.seam import HOME, Reader, Row, Transaction
 from instar.wire.devices import Device, DeviceGrant, Facts, Role
 from instar.wire.identity import Scope
@@ -36,6 +37,18 @@ async def find(reader: Reader, device_id: str) -> Device | None:
         return None
     grants = await reader.rows(_GRANTS + " AND d.device = ?2" + _BY_ROLE, HOME, device_id)
     return _device(row, [_grant(each) for each in grants])
+
+
+async def found(reader: Reader, device_id: str) -> Device:
+    """Return the device with this id.
+
+    Raises:
+        InstarError: `not_found`.
+    """
+    device = await find(reader, device_id)
+    if device is None:
+        raise missing("device", device_id)
+    return device
 
 
 async def named(reader: Reader, alias: str) -> Device | None:
