@@ -57,15 +57,14 @@ class Operations:
 
         Raises:
             InstarError: What the operation's handler raises; `not_found` or `forbidden` when the caller may not;
-                `rate_limited`, but for what needs no right: health and sign-in.
+                `rate_limited`, but for health and sign-in without a credential.
         """
         if len(idempotency_key) > IDEMPOTENCY_KEY_MAX_CHARS:
             raise InstarError(
                 "bad_request", f"the idempotency key is longer than {IDEMPOTENCY_KEY_MAX_CHARS} characters"
             )
-        if operation.verb is not Verb.ENTER and (wait_s := self._requests.take(caller.principal.id)):
-            what = f"{caller.principal.id} may ask {self._requests.rate_per_s:g} times a second"
-            raise InstarError("rate_limited", what, retry_after_s=wait_s)
+        if not (caller.is_anonymous and operation.verb is Verb.ENTER):
+            self._check_rate(caller, peer)
         binding = self._bindings[operation.name]
         located = binding.locate(caller, params)
         if hasattr(located, "__await__"):
@@ -86,3 +85,10 @@ class Operations:
         answer = await binding.handler(act)
         await act.record(answer)
         return answer
+
+    def _check_rate(self, caller: Caller, peer: str) -> None:
+        """Take a request from the caller's bucket; those without a credential have one for each address."""
+        who = caller.principal.id
+        if wait_s := self._requests.take((who, peer if caller.is_anonymous else "")):
+            what = f"{who} may ask {self._requests.rate_per_s:g} times a second"
+            raise InstarError("rate_limited", what, retry_after_s=wait_s)
