@@ -10,9 +10,10 @@ from instar.wire.devices import Facts, Role
 from instar.wire.gateway.connect import Introduction
 from instar.wire.gateway.handshake import Arrival
 from instar.wire.gateway.method import Generation
-from instar.wire.gateway.scopes import ours
+from instar.wire.gateway.scopes import ADMIN, ours
 from instar.wire.gateway.signing import Proof
 from instar.wire.http import Request
+from instar.wire.identity import Scope
 from instar.wire.signatures import NONCE_BYTES
 
 from .times import now_ms
@@ -64,7 +65,7 @@ def credential_of(who: Introduction, proof: Proof | None, came: Arrived) -> Cred
         password=who.password,
         signed=Signed(proof.public_key, proof.signature, proof.messages) if proof is not None else None,
         role=who.role,
-        scopes=None if who.scopes is None else ours(who.scopes, who.role),
+        scopes=_wanted(who, proof),
         vouched_for=came.vouched_for,
         is_local=came.is_local,
         peer=came.peer,
@@ -73,6 +74,17 @@ def credential_of(who: Introduction, proof: Proof | None, came: Arrived) -> Cred
         alias=who.id if who.generation is Generation.MOLTIS else "",
         facts=facts_of(who) if is_fourth and who.device is not None else None,
     )
+
+
+def _wanted(who: Introduction, proof: Proof | None) -> frozenset[Scope] | None:
+    """Return what the connection wants to use.
+
+    An admin lets nodes in, which only a grant with that scope can; no device that is an operator has one.
+    """
+    if who.scopes is None:
+        return None
+    wanted = ours(who.scopes, who.role)
+    return wanted | {Scope.NODE} if ADMIN in who.scopes and proof is None else wanted
 
 
 def ask_of(who: Introduction, came: Arrived) -> PairingAsk:

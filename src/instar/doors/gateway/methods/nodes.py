@@ -79,8 +79,9 @@ async def list_pairing(call: Call) -> object:
     pending = [one for one in await requests(call) if one.role is d.Role.NODE]
     if call.generation is Generation.MOLTIS:
         return [moltis_request_row(one) for one in pending]
-    connected = await _connected(call)
-    paired = [node_row(one, connected.get(one.id)) for one in await devices(call) if is_node(one)]
+    # Who is connected is another right than to pair; `node.list` says it.
+    paired = [node_row(one, None) for one in await devices(call) if is_node(one)]
+    paired = [{name: value for name, value in row.items() if name != "connected"} for row in paired]
     return {"pending": [_pending(one) for one in pending], "paired": paired}
 
 

@@ -46,9 +46,9 @@ class ConfigLookupParams(Params):
 
 METHODS = (
     Method("config.get", NoParams, "Show the settings file", READ, v3_scope=ADMIN),
-    Method("config.schema", NoParams, "Show the schema of the settings file", READ, v3_scope=ADMIN),
+    Method("config.schema", NoParams, "Show the schema of the settings file", ADMIN),
     Method(
-        "config.schema.lookup", ConfigLookupParams, "Show one place of the settings tree", READ,
+        "config.schema.lookup", ConfigLookupParams, "Show one place of the settings tree", ADMIN,
         generations=frozenset({Generation.V4}),
     ),
     Method("config.set", ConfigSetParams, "Write the settings file", ADMIN),

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta
 
 from instar.wire.gateway.method import Generation, Method, NoParams
-from instar.wire.gateway.scopes import READ
+from instar.wire.gateway.scopes import ADMIN, READ
 
 from .params import Count, Params, Text, Unserved
 
@@ -73,5 +73,5 @@ METHODS = (
     Method("usage.status", NoParams, "Say whose quotas are used", READ),
     Method("usage.cost", UsageCostParams, "Count turns and tokens by day", READ),
     Method("audit.list", AuditListParams, "List turns of agents", READ, generations=MODERN),
-    Method("users.list", NoParams, "List people", READ, generations=MODERN),
+    Method("users.list", NoParams, "List people", ADMIN, generations=MODERN),
 )

@@ -81,5 +81,5 @@ METHODS = (
         "gateway.identity.get", NoParams, "Say by which key the hub is known", READ,
         generations=frozenset({Generation.V4, Generation.MOLTIS}),
     ),
-    Method("logs.tail", LogsTailParams, "Read the end of the hub's log", READ),
+    Method("logs.tail", LogsTailParams, "Read the end of the hub's log", ADMIN),
 )  # fmt: skip
