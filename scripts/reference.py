@@ -18,6 +18,7 @@ from instar.wire.codes import CODES
 from instar.wire.events import EVENT_TYPES
 from instar.wire.schema.asyncapi import asyncapi
 from instar.wire.schema.components import schemas, split
+from instar.wire.schema.gateway import gateway_schema
 from instar.wire.schema.openapi import openapi
 from instar.wire.table import TABLE
 
@@ -139,6 +140,7 @@ def pages() -> dict[str, str]:
     documents = {
         "openapi.json": openapi(__version__),
         "asyncapi.json": asyncapi(__version__),
+        "gateway.schema.json": gateway_schema(),
         "schema.json": {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": schemas()},
     }
     in_reference = {

@@ -368,6 +368,12 @@ export interface ConsoleLink {
   "expires_at": string;
 }
 
+/** A console session; its token travels in an HttpOnly cookie, not in this body. */
+export interface ConsoleSession {
+  "principal": Principal;
+  "expires_at": string;
+}
+
 /** A new key; every part of it must lie within the creator's own grant. */
 export interface CreateKey {
   "name": string;
@@ -1023,6 +1029,27 @@ export interface PresenceEntry {
   "idle_s"?: number | null;
 }
 
+/** Everybody, the hub itself first. */
+export interface PresenceList {
+  "version": number;
+  "entries": PresenceEntry[];
+}
+
+/** What a client says of itself or of another program on its machine. */
+export interface PresenceNote {
+  "text": string;
+  "key"?: string;
+  "host"?: string;
+  "mode"?: string;
+  "version"?: string;
+  "platform"?: string;
+  "family"?: string;
+  "model"?: string;
+  "reason"?: string;
+  "tags"?: string[];
+  "idle_s"?: number | null;
+}
+
 /** An agent became busy or idle; the agent's summary replaces it. */
 export interface PresenceSignal {
   "signal": "agent.presence";
@@ -1368,9 +1395,24 @@ export interface SendMessage {
   "cause"?: string;
 }
 
+/** One conversation with an agent. */
+export interface Session {
+  "key": string;
+  "id": string;
+  "agent_id": string;
+  "name": string;
+  "label": string;
+  "created_at": string;
+  "updated_at": string;
+  "messages": number;
+  "members": string[];
+  "generation"?: number;
+  "created"?: boolean;
+}
+
 /** Sessions, newest first. */
 export interface SessionList {
-  "sessions": instar.wire.sessions.Session[];
+  "sessions": Session[];
   "total": number;
 }
 
@@ -1723,27 +1765,6 @@ export interface Whoami {
 /** Who may send into a room. */
 export type WritePolicy = "members" | "operators" | "registered_agents";
 
-/** A console session; its token travels in an HttpOnly cookie, not in this body. */
-export interface instar.wire.identity.Session {
-  "principal": Principal;
-  "expires_at": string;
-}
-
-/** One conversation with an agent. */
-export interface instar.wire.sessions.Session {
-  "key": string;
-  "id": string;
-  "agent_id": string;
-  "name": string;
-  "label": string;
-  "created_at": string;
-  "updated_at": string;
-  "messages": number;
-  "members": string[];
-  "generation"?: number;
-  "created"?: boolean;
-}
-
 /** Operation name to its parameters and result. */
 export interface Operations {
   "hub.network": { params: Nothing; result: Network };
@@ -1760,7 +1781,7 @@ export interface Operations {
   "keys.revoke": { params: KeyRef; result: Key };
   "keys.rotate": { params: KeyRef; result: CreatedKey };
   "auth.whoami": { params: Nothing; result: Whoami };
-  "auth.exchange": { params: ExchangeCode; result: Session };
+  "auth.exchange": { params: ExchangeCode; result: ConsoleSession };
   "auth.logout": { params: Nothing; result: Nothing };
   "auth.console_link": { params: Nothing; result: ConsoleLink };
   "people.add": { params: AddPerson; result: Person };
@@ -1769,7 +1790,7 @@ export interface Operations {
   "people.disable": { params: PersonRef; result: Person };
   "people.enable": { params: PersonRef; result: Person };
   "people.remove": { params: PersonRef; result: Person };
-  "auth.password": { params: PasswordSignIn; result: Session };
+  "auth.password": { params: PasswordSignIn; result: ConsoleSession };
   "devices.challenge": { params: AskChallenge; result: Challenge };
   "devices.ask": { params: AskPairing; result: PairingRequest };
   "devices.outcome": { params: AwaitPairing; result: PairingOutcome };
@@ -1788,6 +1809,8 @@ export interface Operations {
   "pairing.open": { params: OpenPairing; result: PairingWindow };
   "pairing.close": { params: Nothing; result: PairingWindow };
   "pairing.code": { params: MakeCode; result: PairingCode };
+  "presence.list": { params: Nothing; result: PresenceList };
+  "presence.note": { params: PresenceNote; result: PresenceEntry };
   "rooms.list": { params: PageQuery; result: RoomPage };
   "rooms.create": { params: CreateRoom; result: Room };
   "rooms.get": { params: RoomRef; result: Room };

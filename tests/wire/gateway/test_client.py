@@ -142,8 +142,6 @@ def test_a_gap_is_seen() -> None:
 
 
 def _tick(cursor: str = "") -> ClientAction:
-    import msgspec
-
     return Happened("tick", msgspec.Raw(b"{}"), cursor)
 
 

@@ -39,6 +39,8 @@ DEVICE_REMOVED = 4001
 POLICY_VIOLATION = 1008
 RESTARTING = 1012
 SLOW = "slow consumer"
+PASSING = "cli"
+"""Mode of clients that ask something and go: they are not shown as present."""
 SHUTDOWN = outgoing("shutdown", {"reason": "service restart"})
 
 Frames = tuple[Outgoing, ...]
@@ -212,7 +214,8 @@ class GatewaySession(FedSession[ServerAction]):
         self._renderer = self._board.renderers[who.generation]
         if who.role != NODE:
             self._feed = await gateway.hub.open_feed(caller, self, self._renderer, signals=True)
-        self._presence = gateway.hub.present(caller, entry_of(who, client, self._came.peer))
+        if who.mode != PASSING:
+            self._presence = gateway.hub.present(caller, entry_of(who, client, self._came.peer))
         token = await gateway.hub.device_token(caller)
         cursor = self._feed.cursor if self._feed is not None else ""
         hello = await hello_ok(gateway, caller, who, client, token, cursor)

@@ -10,6 +10,10 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from .method import Generation
 
+def _absent() -> Raw:
+    return Raw(b"")
+
+
 NonEmpty = Annotated[str, Meta(min_length=1)]
 
 
@@ -19,7 +23,7 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     type: Literal["req"]
     id: NonEmpty
     method: NonEmpty
-    params: Raw = Raw(b"")
+    params: Raw = msgspec.field(default_factory=_absent)
     """Absent for methods that take none."""
     traceparent: Annotated[str, Meta(max_length=128)] = ""
     expected_profile_id: NonEmpty | UnsetType = UNSET
@@ -32,7 +36,7 @@ class MoltisRequest(Struct, frozen=True):
     type: Literal["req"]
     id: NonEmpty
     method: NonEmpty
-    params: Raw = Raw(b"")
+    params: Raw = msgspec.field(default_factory=_absent)
     channel: str | None = None
 
 
