@@ -1,7 +1,10 @@
 import { useEffect } from "react";
 import { Conversation } from "./conversation";
+import { Devices } from "./devices";
 import { hub, useHub } from "./hub";
 import { Palette } from "./palette";
+import { People } from "./people";
+import { isPage } from "./route";
 import { SignIn } from "./sign-in";
 import { Sidebar } from "./sidebar";
 import { TopBar } from "./top-bar";
@@ -38,7 +41,7 @@ export function App() {
       <div className="relative flex min-h-0 grow">
         <Sidebar />
         <main className="flex min-w-0 grow flex-col bg-page">
-          {open ? <Conversation key={open} room={open} /> : me ? <Nothing /> : <p className="m-auto text-quiet">Loading…</p>}
+          <Place open={open} isLoaded={me !== null} />
         </main>
       </div>
       <p role="log" aria-live="polite" className="sr-only">
@@ -47,6 +50,13 @@ export function App() {
       <Palette />
     </div>
   );
+}
+
+function Place({ open, isLoaded }: { open: string; isLoaded: boolean }) {
+  if (open === "page:devices") return <Devices />;
+  if (open === "page:people") return <People />;
+  if (open && !isPage(open)) return <Conversation key={open} room={open} />;
+  return isLoaded ? <Nothing /> : <p className="m-auto text-quiet">Loading…</p>;
 }
 
 function Offline() {

@@ -1,11 +1,12 @@
 // What the console knows of the hub, kept current by the link; components read it through `useHub`.
 
 import { useSyncExternalStore } from "react";
+import { type AccessView, Access, UNSEEN } from "./access";
 import { Link, type LinkState, Refusal, type Signal } from "./link";
 import { type Letter, Outbox } from "./outbox";
-import { keyOfPath, pathOfKey, split, targetOf } from "./route";
+import { isPage, keyOfPath, pathOfKey, split, targetOf } from "./route";
 import { EMPTY, type Pending, type Timeline, withDelta, withEvent, withOlder, withPending, withRun } from "./timeline";
-import type { AgentSummary, DirectConversation, EventView, Message, Network, Room, Whoami } from "./wire";
+import type { AgentSummary, DirectConversation, EventView, Message, Network, Operations, Room, Whoami } from "./wire";
 
 const PAGE = "50";
 const LIST = "500";
@@ -25,7 +26,7 @@ export interface View {
   dms: DirectConversation[];
   agents: AgentSummary[];
   timelines: Record<string, Timeline>;
-  /** Key of the conversation on screen: `room:general`, `dm:…`. */
+  /** Key of the conversation or page on screen: `room:general`, `dm:…`, `page:devices`. */
   open: string;
   notice: string;
   /** All agents are stopped until somebody resumes them. */
@@ -33,6 +34,7 @@ export interface View {
   /** What a screen reader is told: whole messages, never single words of a streaming one. */
   announcement: string;
   isMenuOpen: boolean;
+  access: AccessView;
 }
 
 const NOTHING: View = {
@@ -48,6 +50,7 @@ const NOTHING: View = {
   isStopped: false,
   announcement: "",
   isMenuOpen: false,
+  access: UNSEEN,
 };
 
 export class Hub {
@@ -59,6 +62,7 @@ export class Hub {
     signal: (signal) => this.#signalled(signal),
     gap: () => void this.#start().catch((error: unknown) => this.#complain(error)),
   });
+  #access = new Access(this.#link, (access) => this.#set({ access }));
   #outbox = new Outbox(window.sessionStorage);
   #refresh: ReturnType<typeof setTimeout> | undefined;
   #loading = new Set<string>();
@@ -106,22 +110,29 @@ export class Hub {
     }
   }
 
-  async signIn(code: string): Promise<void> {
-    const answer = await fetch("/v1/auth/exchange", {
+  async signIn(code: string): Promise<boolean> {
+    return this.#enter("/v1/auth/exchange", { code });
+  }
+
+  async signInAs(login: string, password: string): Promise<boolean> {
+    return this.#enter("/v1/auth/password", { login, password });
+  }
+
+  async #enter(path: string, secret: Record<string, string>): Promise<boolean> {
+    const answer = await fetch(path, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ code }),
+      body: JSON.stringify(secret),
     }).catch(() => null);
     if (answer?.ok) {
       this.#set({ notice: "" });
       this.#link.connect();
-      return;
+      return true;
     }
-    const body: { error?: string; message?: string; hint?: string } = answer ? await answer.json().catch(() => ({})) : {};
-    const notice = answer
-      ? sentence(body.message ?? body.error ?? "the hub refused the code", body.hint)
-      : "The hub does not answer. Is it running?";
+    const body: { error?: string; hint?: string } = answer ? await answer.json().catch(() => ({})) : {};
+    const notice = answer ? sentence(body.error ?? "the hub refused it", body.hint) : "The hub does not answer. Is it running?";
     this.#set({ link: "signed-out", notice });
+    return false;
   }
 
   async signOut(): Promise<void> {
@@ -143,7 +154,7 @@ export class Hub {
     if (link !== "live") return;
     try {
       // The feed goes on where it stopped: what is shown stays, unless a gap is reported.
-      if (this.#view.me) await this.#refreshLists();
+      if (this.#view.me) await Promise.all([this.#refreshLists(), this.#access.load(this.#view.me.scopes)]);
       else await this.#start();
       await this.#drain();
     } catch (error) {
@@ -158,6 +169,7 @@ export class Hub {
     const rooms = this.#view.rooms;
     const first = rooms.find((room) => room.id === "general") ?? rooms[0];
     this.#set({ me, network, timelines: Object.fromEntries(pending) });
+    await this.#access.load(me.scopes);
     const open = this.#view.open || (first && `room:${first.id}`);
     if (!open) return;
     history.replaceState(null, "", pathOfKey(open));
@@ -188,6 +200,7 @@ export class Hub {
 
   async #turnTo(key: string): Promise<void> {
     this.#set({ open: key, isMenuOpen: false, announcement: "" });
+    if (isPage(key)) return;
     if (!this.#view.timelines[key]?.isLoaded) {
       await this.loadOlder(key);
       await this.#loadRuns(key);
@@ -301,6 +314,17 @@ export class Hub {
     }
   }
 
+  /** Do something to who is let in; return why not, as a sentence, or nothing. */
+  async act<Name extends keyof Operations>(operation: Name, params: Operations[Name]["params"]): Promise<string> {
+    try {
+      await this.#link.call(operation, params);
+      await this.#access.load(this.#view.me?.scopes ?? []);
+      return "";
+    } catch (error) {
+      return error instanceof Refusal ? sentence(error.body.message, error.body.hint) : String(error);
+    }
+  }
+
   dismiss(): void {
     this.#set({ notice: "" });
   }
@@ -321,6 +345,7 @@ export class Hub {
     this.#stream();
     for (const event of events) {
       const key = event.room_key ?? "";
+      this.#access.received(event);
       if (this.#view.timelines[key]) this.#setTimeline(key, (now) => withEvent(now, event));
       if (event.type === "message.created") this.#heard(key, event.message as unknown as Message);
       if (event.type === "hub.stopped" || event.type === "hub.resumed") this.#set({ isStopped: event.type === "hub.stopped" });

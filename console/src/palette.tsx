@@ -1,5 +1,6 @@
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
 import { hub, useHub } from "./hub";
+import { pages } from "./sidebar";
 
 interface Place {
   id: string;
@@ -41,6 +42,7 @@ function usePlaces(): Place[] {
   const dms = useHub((view) => view.dms);
   const agents = useHub((view) => view.agents);
   const isStopped = useHub((view) => view.isStopped);
+  const me = useHub((view) => view.me);
   return useMemo(
     () => [
       ...rooms.map((room) => ({ id: `room:${room.id}`, label: `# ${room.name || room.id}`, hint: "room", go: () => void hub.show(`room:${room.id}`) })),
@@ -48,12 +50,13 @@ function usePlaces(): Place[] {
         .filter((agent) => agent.registered)
         .map((agent) => ({ id: agent.fqid, label: `@ ${agent.name || agent.id}`, hint: "write to the agent", go: () => void hub.openDm(agent.id) })),
       ...dms.map((dm) => ({ id: `dm:${dm.id}`, label: dm.participant_ids.join(", "), hint: "direct", go: () => void hub.show(`dm:${dm.id}`) })),
+      ...pages(me).map(({ key, title }) => ({ id: key, label: title, hint: "page", go: () => void hub.show(key) })),
       isStopped
         ? { id: "resume", label: "Let all agents run again", hint: "action", go: () => void hub.stopAll(false) }
         : { id: "stop", label: "Stop all agents", hint: "action", go: () => void hub.stopAll(true) },
       { id: "sign-out", label: "Sign out", hint: "action", go: () => void hub.signOut() },
     ],
-    [rooms, dms, agents, isStopped],
+    [rooms, dms, agents, isStopped, me],
   );
 }
 

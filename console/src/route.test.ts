@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { keyOfPath, pathOfKey, split, targetOf } from "./route";
+import { isPage, keyOfPath, pathOfKey, split, targetOf } from "./route";
 
 test.each([
   ["/console/room/general", "room:general"],
@@ -9,13 +9,18 @@ test.each([
   ["/console/room/%E0%A4%A", ""],
   ["/console/room/a/b", ""],
   ["/console/", ""],
+  ["/console/devices", "page:devices"],
+  ["/console/people/", "page:people"],
+  ["/console/devices/x", ""],
+  ["/console/room", ""],
 ])("%s shows %j", (path, key) => {
   expect(keyOfPath(path)).toBe(key);
 });
 
 test("keys make their way there and back", () => {
-  for (const key of ["room:general", "dm:x", "room:a:b/c"]) expect(keyOfPath(pathOfKey(key))).toBe(key);
+  for (const key of ["room:general", "dm:x", "room:a:b/c", "page:devices", "page:people"]) expect(keyOfPath(pathOfKey(key))).toBe(key);
   expect(pathOfKey("room:")).toBe("/console/");
   expect(split("room:a:b")).toEqual(["room", "a:b"]);
+  expect([isPage("page:devices"), isPage("room:page")]).toEqual([true, false]);
   expect(targetOf("dm:x")).toEqual({ kind: "dm", dm_id: "x" });
 });

@@ -1,8 +1,10 @@
-// Conversations as keys (`room:general`, `dm:…`), as addresses of the console, and as targets of the hub. Pure functions.
+// Conversations and pages as keys (`room:general`, `dm:…`, `page:devices`), as addresses of the console, and
+// conversations as targets of the hub. Pure functions.
 
 import type { Target } from "./wire";
 
 const BASE = "/console/";
+const PAGES = new Set(["devices", "people"]);
 
 export function split(key: string): [kind: string, id: string] {
   const at = key.indexOf(":");
@@ -14,8 +16,10 @@ export function targetOf(key: string): Target {
   return kind === "dm" ? { kind: "dm", dm_id: id } : { kind: "room", room_id: id };
 }
 
-/** The conversation that an address shows, or nothing. */
+/** The conversation or page that an address shows, or nothing. */
 export function keyOfPath(path: string): string {
+  const page = /^\/console\/([a-z]+)\/?$/.exec(path)?.[1] ?? "";
+  if (PAGES.has(page)) return `page:${page}`;
   const match = /^\/console\/(room|dm)\/([^/]+)\/?$/.exec(path);
   if (!match) return "";
   try {
@@ -25,7 +29,12 @@ export function keyOfPath(path: string): string {
   }
 }
 
+export function isPage(key: string): boolean {
+  return key.startsWith("page:");
+}
+
 export function pathOfKey(key: string): string {
   const [kind, id] = split(key);
+  if (kind === "page") return `${BASE}${id}`;
   return id ? `${BASE}${kind}/${encodeURIComponent(id)}` : BASE;
 }

@@ -1,6 +1,6 @@
 import { type ReactNode, useEffect } from "react";
 import { hub, useHub } from "./hub";
-import type { AgentSummary, DirectConversation, Whoami } from "./wire";
+import type { AgentSummary, DirectConversation, Scope, Whoami } from "./wire";
 
 const DOTS: Record<string, string> = {
   idle: "bg-good",
@@ -16,12 +16,23 @@ export function partners(dm: DirectConversation | undefined, me: Whoami | null, 
   return others.map((id) => agents.find((agent) => agent.id === id)?.name || id).join(", ") || "Direct";
 }
 
+/** The pages that somebody with these rights has a use for. */
+export function pages(me: Whoami | null): { key: string; title: string }[] {
+  const has = (scope: Scope) => me?.scopes.includes(scope) ?? false;
+  const isPerson = me?.principal.kind === "person";
+  return [
+    ...(has("devices") ? [{ key: "page:devices", title: "Devices" }] : []),
+    ...(has("keys") || isPerson ? [{ key: "page:people", title: has("keys") ? "People" : "Your password" }] : []),
+  ];
+}
+
 export function Sidebar() {
   const me = useHub((view) => view.me);
   const rooms = useHub((view) => view.rooms);
   const dms = useHub((view) => view.dms);
   const agents = useHub((view) => view.agents);
   const isMenuOpen = useHub((view) => view.isMenuOpen);
+  const asking = useHub((view) => view.access.requests.length);
   const registered = agents.filter((agent) => agent.registered);
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => event.key === "Escape" && hub.setMenu(false);
@@ -57,6 +68,15 @@ export function Sidebar() {
             <Agent key={agent.fqid} agent={agent} />
           ))}
         </Section>
+        {pages(me).length > 0 && (
+          <Section title="Hub">
+            {pages(me).map((page) => (
+              <Entry key={page.key} target={page.key} unread={page.key === "page:devices" ? asking : 0} what="waiting">
+                {page.title}
+              </Entry>
+            ))}
+          </Section>
+        )}
       </nav>
     </>
   );
@@ -71,7 +91,7 @@ function Section({ title, empty, children }: { title: string; empty?: ReactNode;
   );
 }
 
-function Entry({ target, unread, children }: { target: string; unread: number; children: ReactNode }) {
+function Entry({ target, unread, what = "unread", children }: { target: string; unread: number; what?: string; children: ReactNode }) {
   const isOpen = useHub((view) => view.open === target);
   return (
     <li>
@@ -85,7 +105,7 @@ function Entry({ target, unread, children }: { target: string; unread: number; c
         {unread > 0 && (
           <span className="rounded-full bg-accent px-1.5 text-xs leading-5 font-semibold text-on-accent tabular-nums">
             {unread > 99 ? "99+" : unread}
-            <span className="sr-only"> unread</span>
+            <span className="sr-only"> {what}</span>
           </span>
         )}
       </button>
