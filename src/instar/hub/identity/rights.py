@@ -1,7 +1,7 @@
 """What a caller is: the questions that every rule of `authority` and `senders` is made of."""
 
 from instar.wire.events import AUDIT, DEVICES, DIRECTORY, KEYRING, PRESENCE, SCHEDULES, SYSTEM_ROOMS, RoomKey
-from instar.wire.identity import Scope
+from instar.wire.identity import PrincipalKind, Scope
 from instar.wire.messages import Actor
 from instar.wire.names import Network, split_key
 from instar.wire.rooms import RoomKind, Visibility
@@ -14,6 +14,7 @@ from .speakers import Speakers
 HUMAN = "human"
 """The type of an actor that is a person; every other type is an agent's."""
 
+_ATTENDANTS = (PrincipalKind.OPERATOR, PrincipalKind.PERSON, PrincipalKind.DEVICE)
 _PERSONAL_KINDS = ("local", "key", "session", "person", "device", "shared")
 
 
@@ -36,6 +37,10 @@ class Rights:
     def is_personal(self, caller: Caller) -> bool:
         """Whether the credential may be a person's: not an agent token, and not a key that is bound to agents."""
         return caller.grant.kind in _PERSONAL_KINDS and not caller.grant.agents
+
+    def is_attendant(self, caller: Caller) -> bool:
+        """Whether the credential is a person's own: of a person, or of a device that people use; never a program's."""
+        return caller.principal.kind in _ATTENDANTS or caller.grant.kind == "shared"
 
     def speaks_as(self, caller: Caller, agent_id: str) -> bool:
         """Whether the caller's own credential is the agent's: the grant names the agent, or it registered it."""

@@ -36,6 +36,8 @@ def admitted(rights: Rights, caller: Caller, room: RoomFacts, names: Iterable[st
     is_member = policy is not WritePolicy.OPERATORS and any(room.has_member(name) for name in names)
     if is_member or _is_admitted_by(policy, rights, caller, agents):
         return ""
+    if policy is WritePolicy.MEMBERS and room.kind is not RoomKind.DM and _attends(rights, caller, names):
+        return ""
     return _LACKING[policy].format(room.key)
 
 
@@ -45,6 +47,12 @@ def _is_admitted_by(policy: WritePolicy, rights: Rights, caller: Caller, agents:
         return rights.is_personal(caller) and caller.has(Scope.WRITE)
     is_open = policy is WritePolicy.REGISTERED_AGENTS
     return is_open and any(rights.speakers.owner(agent) is not None for agent in agents)
+
+
+def _attends(rights: Rights, caller: Caller, names: Iterable[str]) -> bool:
+    """Whether a person who may read every room speaks as themselves: they need not be made a member of each."""
+    is_itself = caller.principal.id in names
+    return is_itself and rights.is_attendant(caller) and caller.grant.scopes >= {Scope.OBSERVE, Scope.WRITE}
 
 
 _LACKING = {
