@@ -38,7 +38,7 @@ floors:
 	$(BIN)/lint-imports --no-cache
 
 unit: ## The tests without browsers and faults
-	$(BIN)/pytest -q -n 2 tests
+	$(BIN)/pytest -q -n 2 --dist loadgroup tests
 
 coverage: ## Report the coverage of the tests
 	$(BIN)/coverage erase && $(BIN)/pytest -q -n 2 --cov --cov-report=term:skip-covered tests
