@@ -6,7 +6,14 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from .identity import Id, Name, Principal, Scope
-from .limits import PAIRING_CODE_MAX_S, PAIRING_CODE_S, PAIRING_WINDOW_MAX_S, PAIRING_WINDOW_S, WAIT_MAX_S
+from .limits import (
+    KEY_EXPIRES_MAX_S,
+    PAIRING_CODE_MAX_S,
+    PAIRING_CODE_S,
+    PAIRING_WINDOW_MAX_S,
+    PAIRING_WINDOW_S,
+    WAIT_MAX_S,
+)
 from .operation import Nothing, ObjectKind, Operation, Route, Verb
 
 Encoded = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -216,7 +223,7 @@ class ApprovePairing(Struct, omit_defaults=True):
     scopes: list[Scope] | None = None
     agents: list[Id] | None = None
     rooms: list[Id] | None = None
-    expires_in_s: Annotated[float, Meta(gt=0)] | None = None
+    expires_in_s: Annotated[float, Meta(gt=0, le=KEY_EXPIRES_MAX_S)] | None = None
 
 
 class DeviceRef(Struct):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from instar.base.clock import MICROS_PER_S, from_rfc3339
@@ -11,7 +12,7 @@ from instar.hub.identity.credentials import Credential
 from instar.wire import devices as wire
 from instar.wire import identity as keys
 from instar.wire.identity import Scope
-from instar.wire.limits import DEVICES_MAX
+from instar.wire.limits import DEVICES_MAX, KEY_EXPIRES_MAX_S
 
 from .conftest import HERE, LAPTOP, NODE, Desk, Device, fails
 
@@ -129,6 +130,12 @@ async def test_an_approver_confined_to_rooms(desk: Desk, device: Device) -> None
     grant = (await desk.approve(request, caller=approver)).grants[0]
     assert grant.rooms == ["plaza"]
     assert from_rfc3339(grant.expires_at) == approver.grant.expires_at
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 1e308, KEY_EXPIRES_MAX_S + 1])
+def test_no_grant_ends_beyond_what_time_can_say(seconds: float) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"request_id": "pair_1", "expires_in_s": seconds}, wire.ApprovePairing)
 
 
 async def test_only_who_may_approve(desk: Desk, device: Device) -> None:
