@@ -59,16 +59,18 @@ function Row({ device }: { device: Device }) {
             {isRevoked ? `revoked ${ago(device.revoked_at, now)}` : `last seen ${ago(device.last_seen_at, now)}`}
           </p>
         </div>
-        {!isNaming && !isRevoked && (
-          <button type="button" className="second" onClick={() => setNaming(true)}>
-            Rename
-          </button>
-        )}
-        {isRevoked ? (
-          <Confirmed key="remove" label="Remove" question="Forget it? Its key may ask again." act={() => void remove()} />
-        ) : (
-          <Confirmed key="revoke" label="Revoke" question="End its rights now?" act={() => void revoke()} />
-        )}
+        <div className="flex flex-wrap gap-2">
+          {!isNaming && !isRevoked && (
+            <button type="button" className="second" onClick={() => setNaming(true)}>
+              Rename
+            </button>
+          )}
+          {isRevoked ? (
+            <Confirmed key="remove" label="Remove" question="Forget it? Its key may ask again." act={() => void remove()} />
+          ) : (
+            <Confirmed key="revoke" label="Revoke" question="End its rights now?" act={() => void revoke()} />
+          )}
+        </div>
       </div>
       {(device.grants ?? []).map((grant) => (
         <div key={grant.role} className="mt-2 flex flex-wrap items-baseline gap-x-2 gap-y-1 text-sm">

@@ -59,21 +59,23 @@ function Row({ person, isMe }: { person: Person; isMe: boolean }) {
             {person.login} · {isDisabled ? `disabled ${ago(person.disabled_at, now)}` : `last seen ${ago(person.last_used_at, now)}`}
           </p>
         </div>
-        {!isMe && !isDisabled && (
-          <button type="button" className="second" aria-expanded={isSetting} onClick={() => setSetting(!isSetting)}>
-            Set password
-          </button>
-        )}
-        {isDisabled ? (
-          <>
-            <button type="button" className="second" onClick={() => void enable()}>
-              Enable
+        <div className="flex flex-wrap gap-2">
+          {!isMe && !isDisabled && (
+            <button type="button" className="second" aria-expanded={isSetting} onClick={() => setSetting(!isSetting)}>
+              Set password
             </button>
-            <Confirmed key="remove" label="Remove" question="Remove for good?" act={() => void remove()} />
-          </>
-        ) : (
-          !isMe && <Confirmed key="disable" label="Disable" question="Sign them out and let them in no more?" act={() => void disable()} />
-        )}
+          )}
+          {isDisabled ? (
+            <>
+              <button type="button" className="second" onClick={() => void enable()}>
+                Enable
+              </button>
+              <Confirmed key="remove" label="Remove" question="Remove for good?" act={() => void remove()} />
+            </>
+          ) : (
+            !isMe && <Confirmed key="disable" label="Disable" question="Sign them out and let them in no more?" act={() => void disable()} />
+          )}
+        </div>
       </div>
       <div className="mt-2 text-sm">
         <Labels scopes={person.scopes} />
