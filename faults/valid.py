@@ -25,9 +25,9 @@ VALID: dict[str, dict[str, Any]] = {
     "settings.list": {},
     "settings.file": {},
     "settings.change": {"changes": {"runs.budget_s": 500.0, "log.level": None}, "base_hash": "", "comment": "c"},
-    "settings.replace": {"text": "runs:\n  budget_s: 500\n", "base_hash": "", "comment": "c"},
+    "settings.replace": {"text": "runs:\n  budget_s: 500\n", "base_hash": "0" * 64, "comment": "c"},
     "settings.history": {},
-    "settings.rollback": {"version": 1, "base_hash": ""},
+    "settings.rollback": {"version": 1, "base_hash": "0" * 64},
     "settings.schema": {},
     "hub.apply": {
         "network_id": "local",

@@ -90,3 +90,15 @@ def test_a_platform_without_services() -> None:
 def test_commands_are_run_without_a_shell() -> None:
     assert run_command(("printf", "%s", "$HOME")) == (0, "$HOME")
     assert run_command(("no-such-program-here",))[0] == 127
+
+
+@pytest.mark.parametrize("name", ["INSTAR_AUTH_TOKEN", "INSTAR_AUTH_PASSWORD", "OPENCLAW_GATEWAY_TOKEN"])
+def test_a_secret_setting_is_refused_with_the_way_to_keep_it(name: str) -> None:
+    with pytest.raises(InstarError, match=f"{name} is a secret") as caught:
+        Service(["x"], {name: "canary"}, platform="linux")
+    assert "instar config set" in caught.value.hint
+    assert "canary" not in caught.value.message + caught.value.hint
+
+
+def test_a_setting_that_only_sounds_like_a_secret_is_none() -> None:
+    assert "INSTAR_TLS_KEY=/k.pem" in Service(["x"], {"INSTAR_TLS_KEY": "/k.pem"}, platform="linux").text()

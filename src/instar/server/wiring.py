@@ -110,9 +110,8 @@ def wire(
     live = Live(loaded)
     settings_handlers = SettingsHandlers(live, store)
     logs = LogHandlers(data_dir, is_kept=settings.log.file)
-    card = Card(
-        store, authority, settings.auth, network, data_dir, _counts(rooms, agents, delivery, streams), addresses
-    )
+    counts = _counts(rooms, agents, delivery, streams)
+    card = Card(store, authority, settings.auth, network, data_dir, counts, addresses)
     bindings = (
         *card.bindings(), *settings_handlers.bindings(), *logs.bindings(), *identity.bindings(), *rooms.bindings(),
         *agents.bindings(), *delivery.bindings(), *runs.bindings(),

@@ -77,6 +77,8 @@ REFUSED = {
     "inbox.replay": 404,
     "runs.get": 404,
     "runs.cancel": 404,
+    "settings.replace": 409,
+    "settings.rollback": 409,
 }
 """Valid requests that name what is not there, or is there already."""
 

@@ -15,7 +15,7 @@ _COMMENT = click.option("--comment", default="", help="Why; the history shows it
 
 @command(
     "instar config set log.level debug",
-    "instar config set server.allowed_hosts hub.example localhost --comment 'behind the proxy'",
+    "instar config set server.allowed_hosts hub.example localhost",
     name="set",
 )
 @click.argument("key")
