@@ -42,6 +42,7 @@ _WANTS = {
     "scope-upgrade": "device is asking for more scopes than currently approved",
     "metadata-upgrade": "device identity changed and must be re-approved",
 }
+PAIRING_CLOSED = "pairing_closed"
 PAIRING_CAUSES = frozenset(_WANTS)
 """Causes of `not_paired` that an operator's approval ends."""
 
@@ -131,8 +132,9 @@ def refusal_of(error: InstarError, who: Introduction, *, is_local: bool) -> Refu
         return _moltis(error, cause)
     if cause == "device_required":
         return _device_required(who)
-    if cause in PAIRING_CAUSES:
-        return pairing_required(who, who.device.id if who.device else "", cause, None)
+    if cause in PAIRING_CAUSES or cause == PAIRING_CLOSED:
+        reason = "not-paired" if cause == PAIRING_CLOSED else cause
+        return pairing_required(who, who.device.id if who.device else "", reason, None)
     if error.code in ("unauthorized", "rate_limited"):
         return Refusal(unauthorized(error, cause, who, is_local=is_local))
     return Refusal(error_shape(error, who.generation))
@@ -150,7 +152,7 @@ def _device_required(who: Introduction) -> Refusal:
 def _moltis(error: InstarError, cause: str) -> Refusal:
     if error.code == "device_revoked":
         return Refusal(ErrorShape(FORBIDDEN, "public key has been revoked"))
-    if cause == "pairing_closed":
+    if cause == PAIRING_CLOSED:
         return Refusal(ErrorShape(FORBIDDEN, "node pairing is disabled; an operator opens it for a while"))
     if error.code == "unauthorized":
         return Refusal(ErrorShape("UNAUTHORIZED", "authentication failed"))
