@@ -57,7 +57,7 @@ async def test_the_parts_are_asked(store: SqliteStore) -> None:
     metrics, fanout = Metrics(), Fanout()
     pump = Pump(fanout)
     delivery: Any = SimpleNamespace(feeds=SimpleNamespace(lag_closes=2), cursors=SimpleNamespace(gaps=3))
-    read_parts(metrics, store, pump, fanout, delivery, lambda: 5, lambda: 6)
+    read_parts(metrics, store, pump, fanout, delivery, lambda: 5, lambda: 6, lambda: 7)
     fanout.deliveries, pump.last_seq = 7, 8
     found = samples(metrics)
     assert found["instar_store_healthy"] == 1

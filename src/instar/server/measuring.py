@@ -13,6 +13,7 @@ from .metrics import Metrics
 
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 _WAKES = {"agent.wake.delivered": "delivered", "agent.wake.failed": "failed"}
+_SLOT_ENDS = {"schedule.fired": "fired", "schedule.missed": "missed"}
 _RUN_ENDS = ("done", "failed", "cancelled")
 
 
@@ -31,6 +32,7 @@ def count_commits(metrics: Metrics, pump: Pump) -> None:
     events = metrics.counter("instar_events_total")
     batches = metrics.histogram("instar_append_batch_events", bounds=_BATCH_SIZES)
     wakes = {kind: metrics.counter("instar_wakes_total", result) for kind, result in _WAKES.items()}
+    slots = {kind: metrics.counter("instar_schedule_slots_total", state) for kind, state in _SLOT_ENDS.items()}
     runs = {state: metrics.counter("instar_runs_total", state) for state in _RUN_ENDS}
 
     def committed(batch: Sequence[Event]) -> None:
@@ -41,6 +43,8 @@ def count_commits(metrics: Metrics, pump: Pump) -> None:
                 messages.inc()
             elif event.type in wakes:
                 wakes[event.type].inc()
+            elif event.type in slots:
+                slots[event.type].inc()
             elif event.type == "run.finished":
                 runs[_ended(event.payload).state].inc()
 
@@ -55,6 +59,7 @@ def read_parts(
     delivery: Delivery,
     search_lag: Callable[[], int],
     attachments: Callable[[], int],
+    scheduler_restarts: Callable[[], int],
 ) -> None:
     """Ask the parts for what they know or count themselves, whenever the metrics are rendered."""
     metrics.gauge("instar_store_healthy", lambda: store.is_healthy)
@@ -64,3 +69,4 @@ def read_parts(
     metrics.gauge("instar_feed_gaps_total", lambda: delivery.cursors.gaps)
     metrics.gauge("instar_search_lag_events", search_lag)
     metrics.gauge("instar_attachments", attachments)
+    metrics.gauge("instar_scheduler_restarts_total", scheduler_restarts)

@@ -45,6 +45,8 @@ METRICS: dict[str, Row] = {
     "instar_feed_gaps_total": Row("counter", (), "Feeds and reads that could not resume where they were asked to."),
     "instar_wakes_total": Row("counter", ("result",), "Wakes of agents: delivered or failed."),
     "instar_runs_total": Row("counter", ("state",), "Runs ended: done, failed or cancelled."),
+    "instar_schedule_slots_total": Row("counter", ("state",), "Slots of schedules that ended: fired or missed."),
+    "instar_scheduler_restarts_total": Row("counter", (), "Times the scheduler was started anew: a crash or a stall."),
     "instar_append_batch_events": Row("histogram", (), "Events in one commit."),
     "instar_search_lag_events": Row("gauge", (), "Events that the search index has not seen yet."),
     "instar_store_healthy": Row(

@@ -8,7 +8,9 @@ from msgspec import Meta, Struct
 from .identity import Id, Name
 from .limits import (
     PAGE_MAX,
+    SCHEDULE_EVERY_MAX_S,
     SCHEDULE_EVERY_MIN_S,
+    SCHEDULE_ID_PATTERN,
     SCHEDULE_LATENESS_MAX_S,
     SCHEDULE_TEXT_MAX_CHARS,
     SCHEDULES_MAX,
@@ -17,7 +19,7 @@ from .operation import Nothing, ObjectKind, Operation, Route, Verb
 
 
 class CatchUp(enum.StrEnum):
-    """What becomes of the slots that passed while the hub did not run."""
+    """What becomes of the slots that passed while the hub did not run, or that its clock jumped over."""
 
     SKIP = "skip"
     """All are recorded missed."""
@@ -30,19 +32,22 @@ class CatchUp(enum.StrEnum):
 class Cron(Struct, frozen=True, tag="cron", tag_field="kind", omit_defaults=True):
     """A cron expression of five fields (or six, seconds last), read in a time zone.
 
-    A local time that daylight saving skips fires at the end of the gap; one that comes twice fires once.
+    A local time that daylight saving skips fires at the end of the gap; one that comes twice fires once. Only an
+    expression of every hour (`*`) goes by elapsed time: it fires in both of two equal hours, and misses nothing in a
+    gap.
     """
 
     expression: Annotated[str, Meta(min_length=1, max_length=256)]
-    time_zone: Annotated[str, Meta(max_length=64)] = "UTC"
+    time_zone: Annotated[str, Meta(min_length=1, max_length=64)] = "UTC"
+    """A name of the IANA time zone database, such as `Europe/Berlin`."""
 
 
 class Every(Struct, frozen=True, tag="every", tag_field="kind", omit_defaults=True):
-    """An interval; slots are at `anchor` plus whole multiples of it."""
+    """An interval; slots are at `anchor` and each multiple of `seconds` after it."""
 
-    seconds: Annotated[float, Meta(ge=SCHEDULE_EVERY_MIN_S)]
+    seconds: Annotated[float, Meta(ge=SCHEDULE_EVERY_MIN_S, le=SCHEDULE_EVERY_MAX_S)]
     anchor: str = ""
-    """RFC 3339; empty: when the schedule was made."""
+    """RFC 3339; without an offset it is UTC. Empty: when this timing was given, so the first slot is an interval on."""
 
 
 class At(Struct, frozen=True, tag="at", tag_field="kind"):
@@ -60,7 +65,7 @@ class SlotState(enum.StrEnum):
 
     FIRED = "fired"
     MISSED = "missed"
-    """It was recorded, not done: too late, skipped by `catch_up`, or refused; `reason` says which."""
+    """It was recorded, not done: too late, passed over by `catch_up`, or refused; `reason` says which."""
 
 
 class Slot(Struct, frozen=True, omit_defaults=True):
@@ -75,7 +80,7 @@ class Slot(Struct, frozen=True, omit_defaults=True):
     """What it said."""
     reason: str = ""
     is_manual: bool = False
-    """Whether a person asked for it (`schedules.run`)."""
+    """Whether it was asked for (`schedules.run`), besides the slots."""
 
 
 class Schedule(Struct, frozen=True, omit_defaults=True):
@@ -99,21 +104,25 @@ class Schedule(Struct, frozen=True, omit_defaults=True):
     description: str = ""
     is_paused: bool = False
     is_once: bool = False
-    """It is removed once it has fired."""
+    """It is removed once a slot of it has fired."""
     next_at: str = ""
-    """Empty when nothing is due any more."""
+    """Empty when nothing is due any more, or it is paused."""
     last: Slot | None = None
+    """What was recorded last: a schedule that cannot speak says here why."""
+    fault: str = ""
+    """Why no slot of it can be found: a time zone that this hub no longer knows, say."""
     revision: int = 1
 
 
 class CreateSchedule(Struct, omit_defaults=True):
-    """A new schedule."""
+    """A new schedule. It speaks by the right of who made or last updated it, as long as that right holds."""
 
     name: Name
     timing: Timing
     room: Annotated[str, Meta(min_length=1, max_length=192)]
     text: Annotated[str, Meta(min_length=1, max_length=SCHEDULE_TEXT_MAX_CHARS)]
-    id: str = ""
+    id: Annotated[str, Meta(pattern=SCHEDULE_ID_PATTERN)] = ""
+    """Empty: the hub chooses one."""
     catch_up: CatchUp = CatchUp.ONCE
     lateness_s: Annotated[float, Meta(ge=0, le=SCHEDULE_LATENESS_MAX_S)] = 0.0
     agent_id: str = ""
@@ -123,7 +132,10 @@ class CreateSchedule(Struct, omit_defaults=True):
 
 
 class UpdateSchedule(Struct, omit_defaults=True):
-    """Change parts of a schedule; None keeps one as it is. `revision` refuses a change that was not seen."""
+    """Change parts of a schedule; None keeps one as it is. `revision` refuses a change that was not seen.
+
+    A new timing counts from now on. Who updates it becomes its owner.
+    """
 
     schedule_id: Id
     revision: int | None = None

@@ -15,7 +15,7 @@ from instar.wire.operation import ObjectKind, Verb
 from instar.wire.rooms import RoomKind
 
 from .attenuation import is_within
-from .facts import AgentFacts, DeviceFacts, MessageFacts, PersonFacts, RoomFacts, RunFacts
+from .facts import AgentFacts, DeviceFacts, MessageFacts, PersonFacts, RoomFacts, RunFacts, ScheduleFacts
 from .missing import missing
 from .policy import AuthPolicy
 from .principals import Caller, Grant, is_reserved
@@ -218,7 +218,11 @@ def _manages_run(authority: Authority, caller: Caller, run: RunFacts | None) -> 
     if missing := _reads_run(authority, caller, run):
         return missing
     is_its_own = run is not None and authority.speaks_as(caller, run.agent_id)
-    return "" if is_its_own or caller.has(Scope.ADMIN, Scope.OPERATE) else "scope admin or operate"
+    if is_its_own or caller.has(Scope.ADMIN, Scope.OPERATE):
+        return ""
+    if run is not None and run.room.kind is RoomKind.SESSION:
+        return _manages_session(authority, caller, run.room)  # who may begin it anew may stop what runs in it
+    return "scope admin or operate"
 
 
 def _reads_device(authority: Authority, caller: Caller, device: DeviceFacts | None) -> str:
@@ -263,6 +267,36 @@ def _manages_session(authority: Authority, caller: Caller, room: RoomFacts | Non
     return "" if is_member or caller.has(Scope.ADMIN) else "scope admin, or membership with scope write"
 
 
+def _reads_schedule(authority: Authority, caller: Caller, schedule: ScheduleFacts | None) -> str:
+    return _observe(authority, caller, schedule) or _reaches_schedule(authority, caller, schedule)
+
+
+def _manages_schedule(authority: Authority, caller: Caller, schedule: ScheduleFacts | None) -> str:
+    return _admin(authority, caller, schedule) or _reaches_schedule(authority, caller, schedule)
+
+
+def _reaches_schedule(authority: Authority, caller: Caller, schedule: ScheduleFacts | None) -> str:
+    room = schedule.room if schedule is not None else None
+    is_within = (
+        schedule is None or caller.grant.rooms is None or (room is not None and authority.admits_room(caller, room))
+    )
+    return "" if is_within else "a grant that reaches the schedule's room"
+
+
+def _speaks_by_schedule(authority: Authority, caller: Caller, schedule: ScheduleFacts | None) -> str:
+    """Whether a schedule may speak by the caller's right: the caller itself could send into its room."""
+    if schedule is None or schedule.room is None:
+        return "a room"
+    if not caller.has(Scope.WRITE):
+        return "scope write"
+    if not authority.policy.human_ingress and authority.is_personal(caller):
+        return "messages of people, which `auth.human_ingress` switches off"
+    room, names = schedule.room, authority.identities(caller)
+    if room.kind is RoomKind.DM and not any(room.has_member(name) for name in names):
+        return f"a part in {room.key}"
+    return admitted(authority, caller, room, names, names)
+
+
 _admin = _scope(Scope.ADMIN)
 _observe = _scope(Scope.OBSERVE, Scope.ADMIN)
 
@@ -296,9 +330,10 @@ RULES: Mapping[tuple[Verb, ObjectKind], Rule] = {
     (Verb.MANAGE, ObjectKind.DEVICE): _manages_device,
     (Verb.GRANT, ObjectKind.PERSON): _grants_person,
     (Verb.MANAGE, ObjectKind.PERSON): _manages_person,
-    (Verb.READ, ObjectKind.SCHEDULE): _observe,
+    (Verb.READ, ObjectKind.SCHEDULE): _reads_schedule,
     (Verb.CREATE, ObjectKind.SCHEDULE): _admin,
-    (Verb.MANAGE, ObjectKind.SCHEDULE): _admin,
+    (Verb.MANAGE, ObjectKind.SCHEDULE): _manages_schedule,
+    (Verb.SEND, ObjectKind.SCHEDULE): _speaks_by_schedule,
 }
 """Every right there is."""
 

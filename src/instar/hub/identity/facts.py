@@ -99,6 +99,20 @@ class RunFacts(Protocol):
         ...
 
 
+class ScheduleFacts(Protocol):
+    """A schedule, made or yet to be made."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def room(self) -> RoomFacts | None:
+        """The room that it speaks into; None when there is none."""
+        ...
+
+
 class DeviceFacts(Protocol):
     """A device."""
 

@@ -4,15 +4,16 @@ from instar.base.errors import InstarError
 
 _HINTS = {
     "run": "List runs with `GET /v1/runs`.",
+    "schedule": "List schedules with `instar schedules list`.",
     "key": "List keys with `instar keys list`.",
     "device": "List devices with `instar devices list`.",
-    "message": "Read the conversation for the ids of its messages.",
     "person": "List people with `instar users list`.",
+    "message": "Read the conversation for the ids of its messages.",
     "dm": "Name its `participant_ids` to open it.",
 }
-
 _SEVERAL_NAMES = frozenset({"person", "device"})
 """Kinds that are found by more than one name: naming the one that is stored would tell that there is one."""
+
 
 def missing(kind: str, item_id: str) -> InstarError:
     """Return the `not_found` of an object that is not there, or that the caller may not know of."""

@@ -67,13 +67,15 @@ DEVICE_ID_PREFIX = "dev_"
 """What the id of a device's principal begins with; the device's id follows."""
 PERSON_ID_PREFIX = "usr_"
 """What a person's id begins with."""
-_PRINCIPALS = (KEY_ID_PREFIX, DEVICE_ID_PREFIX, PERSON_ID_PREFIX)
+SCHEDULE_ID_PREFIX = "sch_"
+"""What a schedule's id begins with: it is the sender of what it says."""
+_PRINCIPALS = (KEY_ID_PREFIX, DEVICE_ID_PREFIX, PERSON_ID_PREFIX, SCHEDULE_ID_PREFIX)
 
 
 def is_reserved(agent_id: str) -> bool:
     """Whether no agent of this network may be called so.
 
-    The id names a principal of the hub, a key, a device or a person; or it holds a colon and would be taken for a
-    member of another network, `net:id`.
+    The id names a principal of the hub, a key, a device, a person or a schedule; or it holds a colon and would be
+    taken for a member of another network, `net:id`.
     """
     return agent_id in RESERVED_IDS or ":" in agent_id or agent_id.startswith(_PRINCIPALS)

@@ -19,6 +19,7 @@ from instar.wire.messages import (
     BatchOutcome,
     MessageAccepted,
     Part,
+    PartKind,
     SendBatch,
     SendMessage,
     TargetKind,
@@ -37,7 +38,7 @@ from .mentions import MemberNames, resolve
 from .openings import DecideAnewError, Openings, open_dm, open_thread, settled
 from .participants import member_of
 from .replies import check_reply
-from .speaking import speak
+from .speaking import say, speak
 from .state import RoomState, Rules
 
 HUMAN = "human"
@@ -245,6 +246,38 @@ class Messages:
         """
         words = Words(message_id, self._actor(agent_id, name), parts, reply_to=reply_to, run=run)
         return await speak(tx, self._network, room_key, words, cause)
+
+    async def append_by(
+        self,
+        tx: Transaction,
+        room: RoomState,
+        sender: Actor,
+        text: str,
+        *,
+        message_id: str,
+        mentions: Sequence[str],
+        by: str,
+    ) -> Event:
+        """Append what a part of the hub itself says, by somebody's right, within that part's own transaction.
+
+        Who calls has asked whether `room` admits it, just before; it answers nothing, so it is the first of a chain.
+        Admission is not asked.
+
+        Args:
+            tx: The caller's transaction.
+            room: Where to.
+            sender: Who speaks, complete.
+            text: What.
+            message_id: A fresh id.
+            mentions: Members that it names besides those in the text.
+            by: The principal whose right it is.
+
+        Raises:
+            DecideAnewError: The room's rules have changed since.
+            InstarError: `unprocessable_entity`: more members are named than one message may.
+        """
+        words = Words(message_id, sender, [Part(PartKind.TEXT, text)], mentions)
+        return await say(tx, self._network, room, words, Admitted(0, ""), by, (room.guard,))
 
     def _actor(self, agent_id: str, name: str) -> Actor:
         return Actor("agent", agent_id, name, self._network.id, fqid(self._network.id, "agents", agent_id))

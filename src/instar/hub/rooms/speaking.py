@@ -4,7 +4,7 @@ import msgspec
 
 from instar.base.errors import InstarError
 from instar.store.log import by_id
-from instar.store.seam import Appended, Transaction
+from instar.store.seam import Appended, Guard, Transaction
 from instar.wire.events import Event, RoomKey
 from instar.wire.messages import Message
 from instar.wire.names import Network
@@ -27,6 +27,20 @@ async def speak(tx: Transaction, network: Network, key: RoomKey, words: Words, c
     if room is None or room.is_removed or room.kind is RoomKind.SYSTEM:
         raise InstarError("not_found", f"there is no conversation {key!r}")
     _check_membership(room, words.sender.id)
+    admitted = Admitted(await _hops_after(tx, cause), cause)
+    return await say(tx, network, room, words, admitted, words.sender.id)
+
+
+async def say(
+    tx: Transaction,
+    network: Network,
+    room: RoomState,
+    words: Words,
+    admitted: Admitted,
+    actor: str,
+    guards: tuple[Guard, ...] = (),
+) -> Event:
+    """Append `words` to a room whose rules admit them."""
     check_message_id(words.message_id)
     is_plain = check_parts(words.parts)
     await check_blobs(tx, words.parts, EVERY_FILE)
@@ -34,7 +48,7 @@ async def speak(tx: Transaction, network: Network, key: RoomKey, words: Words, c
         await check_reply(tx, room, words.reply_to)
     mentions = resolve(words.explicit, words.parts, MemberNames(room.members, network))
     said = msgspec.structs.replace(words, mentions=mentions)
-    draft = message_draft(room, said, Admitted(await _hops_after(tx, cause), cause), words.sender.id, ())
+    draft = message_draft(room, said, admitted, actor, guards)
     result = await tx.append(draft)
     event = settled(result)
     if not is_plain and isinstance(result, Appended) and not result.is_duplicate:

@@ -3,8 +3,8 @@
 CREATE TABLE schedules (
     org TEXT NOT NULL,
     id TEXT NOT NULL,
-    name TEXT NOT NULL,
     grant_id TEXT NOT NULL,         -- whose right it speaks by
+    owner TEXT NOT NULL,            -- the principal of that grant
     body TEXT NOT NULL,             -- JSON of wire.schedules.CreateSchedule
     revision INTEGER NOT NULL,
     is_paused INTEGER NOT NULL,
