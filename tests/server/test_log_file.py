@@ -92,6 +92,18 @@ def test_a_file_begun_anew_is_read_from_its_beginning(tmp_path: Path) -> None:
     assert wide(path, 400) == Tail(4, 4, ["new"], False, True)
 
 
+def test_nothing_is_lost_where_the_file_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "instar.log"
+    path.write_text("1\n2\n3\n4\n")
+    cursor = wide(path, 0, limit=9).cursor - 4
+    path.rename(tmp_path / "instar.log.1")
+    path.write_text("5\n")
+    assert wide(path, cursor) == Tail(2, 2, ["3", "4", "5"], False, True)
+    assert wide(path, cursor, limit=2) == Tail(2, 2, ["4", "5"], True, True)
+    assert wide(path, 9) == Tail(2, 2, ["5"], False, True), "no such place in the one before"
+    assert wide(path, cursor, max_bytes=3) == Tail(2, 2, ["5"], True, True), "too much to give"
+
+
 @pytest.mark.parametrize("begin", range(20))
 def test_each_line_comes_once_however_the_file_grows(tmp_path: Path, begin: int) -> None:
     path = tmp_path / "instar.log"

@@ -82,11 +82,23 @@ class Tail(NamedTuple):
     reset: bool
 
 
+_NOTHING = Tail(0, 0, [], truncated=False, reset=False)
+
+
+def _rest(path: Path, cursor: int, max_bytes: int) -> Tail:
+    """Return what follows an offset that was given for a file that was put aside since; nothing if that is too much."""
+    if not path.exists() or path.stat().st_size < cursor:
+        return _NOTHING
+    tail = read_tail(path, cursor, limit=max_bytes, max_bytes=max_bytes)
+    return tail._replace(lines=[]) if tail.reset else tail
+
+
 def read_tail(path: Path, cursor: int | None, *, limit: int, max_bytes: int) -> Tail:
     """Return the lines from a byte offset on, at most `limit` of them, the latest; without an offset the file's end.
 
-    An offset beyond the file (it was begun anew), or more than `max_bytes` before its end, is given up: the answer is
-    the file's end, `reset` and, where lines were left out, `truncated`. A line that is half written comes next time.
+    An offset beyond the file (it was begun anew) is answered with the rest of the one before, if that is still there,
+    and the whole file; one more than `max_bytes` before the end is given up for the file's end. Both say `reset`, and
+    `truncated` where lines were left out. A line that is half written comes next time.
 
     Raises:
         OSError: The file cannot be read. One that is not there is empty.
@@ -105,6 +117,8 @@ def read_tail(path: Path, cursor: int | None, *, limit: int, max_bytes: int) -> 
     first = content.find(b"\n") + 1 if look_behind else 0
     whole, newline, _ = content[first:].rpartition(b"\n") if first or not look_behind else (b"", b"", b"")
     lines = whole.decode(errors="replace").split("\n") if newline else []
-    is_cut = len(lines) > limit or (begin > 0 and (cursor is None or is_reset))
+    older = _rest(path.with_name(f"{path.name}.1"), cursor, max_bytes) if cursor and cursor > size else _NOTHING
+    lines = older.lines + lines
+    is_cut = older.truncated or len(lines) > limit or (begin > 0 and (cursor is None or is_reset))
     read = first + len(whole) + len(newline)
     return Tail(max(begin, begin - look_behind + read), size, lines[-limit:], truncated=is_cut, reset=is_reset)
