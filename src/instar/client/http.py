@@ -39,6 +39,10 @@ class Answer:
         self._response.close()
         self._connection.close()
 
+    def header(self, name: str) -> str:
+        """Return a header of the answer, or an empty string."""
+        return self._response.headers.get(name, "")
+
     def read(self) -> bytes:
         """Return the whole body.
 

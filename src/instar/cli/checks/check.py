@@ -4,11 +4,16 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from instar.base.errors import InstarError
 from instar.cli.session import Session
 from instar.client.errors import HubError
 from instar.client.http import JsonObject
+
+if TYPE_CHECKING:
+    from instar.hub.settings.binding import Address
+    from instar.hub.settings.load import Loaded
 
 PROBE_S = 3.0
 """How long a check waits for the hub."""
@@ -46,7 +51,8 @@ class Scene:
 
     session: Session
     data_dir: Path
-    _status: JsonObject | HubError | None = field(default=None)
+    _answers: dict[str, JsonObject | HubError] = field(default_factory=dict[str, "JsonObject | HubError"])
+    _loaded: "Loaded | None" = None
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -61,20 +67,62 @@ class Scene:
         """
         return self.session.client_within(PROBE_S).invoke(operation)
 
-    def status(self) -> JsonObject:
-        """Return the running hub's vital signs, asked for once.
+    def told(self, operation: str) -> JsonObject:
+        """Return what the hub answers, asked for once.
 
         Raises:
             NotApplicableError: No hub answers, or it does not tell this caller.
         """
-        if self._status is None:
+        if operation not in self._answers:
             try:
-                self._status = self.hub("hub.status")
+                self._answers[operation] = self.hub(operation)
             except HubError as error:
-                self._status = error
-        if isinstance(self._status, HubError):
-            raise NotApplicableError(self._status.message)
-        return self._status
+                self._answers[operation] = error
+        answer = self._answers[operation]
+        if isinstance(answer, HubError):
+            raise NotApplicableError(answer.message)
+        return answer
+
+    def status(self) -> JsonObject:
+        """Return the running hub's vital signs; as `told`."""
+        return self.told("hub.status")
+
+    def loaded(self) -> "Loaded":
+        """Return the settings that `instar start` would start with here.
+
+        Raises:
+            NotApplicableError: They do not load; a check of their own says why.
+        """
+        from instar.hub.settings.load import load  # noqa: PLC0415 - the hub's settings, only where they are checked
+
+        if self._loaded is None:
+            try:
+                self._loaded = load({}, self.environ)
+            except InstarError as error:
+                raise NotApplicableError(error.message) from error
+        return self._loaded
+
+    def setting(self, key: str) -> Any:  # noqa: ANN401 - the value of any setting
+        """Return what a setting is: of the hub that runs, else of the one that would start here.
+
+        Raises:
+            NotApplicableError: Neither can be read.
+        """
+        try:
+            known = self.told("settings.list")["settings"]
+        except NotApplicableError:
+            return self.loaded().value(key)
+        return next((each["value"] for each in known if each["key"] == key), None)
+
+    def addresses(self) -> "list[Address]":
+        """Return every address that the settings listen on.
+
+        Raises:
+            NotApplicableError: They cannot be read.
+        """
+        from instar.hub.settings.binding import parse_address  # noqa: PLC0415 - as above
+
+        return [parse_address(text) for text in (self.setting("listen.address"), *self.setting("listen.compat"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +176,23 @@ class Finding:
 def examine(check: Check, scene: Scene, *, may_mend: bool) -> Finding:
     """Run one check, and mend what it finds if that is wanted and known how."""
     try:
-        cause = check.probe(scene)
-        if not cause:
-            return Finding(check, Status.OK, "")
-        if may_mend and check.mend is not None:
+        cause = _cause(check, scene)
+        if cause and may_mend and check.mend is not None:
             check.mend(scene)
-            if not check.probe(scene):
+            if not _cause(check, scene):
                 return Finding(check, Status.MENDED, cause)
     except NotApplicableError as reason:
         return Finding(check, Status.SKIPPED, str(reason))
-    except InstarError as error:
-        cause = error.message
     except OSError as error:
-        cause = f"it could not be checked: {error}"
-    return Finding(check, Status.FOUND, cause)
+        cause = f"it could not be mended: {error}"
+    return Finding(check, Status.FOUND if cause else Status.OK, cause)
+
+
+def _cause(check: Check, scene: Scene) -> str:
+    """Return what a check finds; what its probe stumbles over is a finding too."""
+    try:
+        return check.probe(scene)
+    except InstarError as error:
+        return error.message
+    except OSError as error:
+        return f"it could not be checked: {error}"

@@ -1,9 +1,13 @@
 """Checks of this machine: interpreter, SQLite, clock, disk, console files."""
 
 import importlib.resources
+import os
+import resource
 import shutil
 import sys
 import time
+from importlib.util import find_spec
+from pathlib import Path
 
 from instar.cli.texts import size
 
@@ -12,6 +16,9 @@ from .check import NotApplicableError, Scene
 PYTHON_MIN = (3, 11)
 SQLITE_MIN = (3, 51, 3)
 """The first release without the WAL-reset bug."""
+FILES_LOW = 4_096
+MEMORY_LOW_BYTES = 134_217_728
+INODES_LOW = 10_000
 DISK_LOW_BYTES = 1_073_741_824
 DISK_FULL_BYTES = 104_857_600
 CLOCK_SLACK_S = 120.0
@@ -62,6 +69,43 @@ def console_built(scene: Scene) -> str:  # noqa: ARG001 - the shape of a probe
     except ModuleNotFoundError as error:
         raise NotApplicableError("the server is not installed") from error
     return "" if index.is_file() else "the console was not built into this package"
+
+
+def file_limit(scene: Scene) -> str:  # noqa: ARG001 - the shape of a probe
+    """Whether many connections can be open at once."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    is_enough = hard in (resource.RLIM_INFINITY, -1) or hard >= FILES_LOW
+    return "" if is_enough else f"this user may open {hard} files: connections beyond are refused"
+
+
+def fast_loop(scene: Scene) -> str:  # noqa: ARG001 - the shape of a probe
+    """Whether the faster event loop is there."""
+    return "" if find_spec("uvloop") else "uvloop is not installed: the hub uses Python's own event loop"
+
+
+def fast_parser(scene: Scene) -> str:  # noqa: ARG001 - the shape of a probe
+    """Whether the faster HTTP parser is there."""
+    return "" if find_spec("httptools") else "httptools is not installed: the hub parses HTTP in Python"
+
+
+def memory(scene: Scene) -> str:  # noqa: ARG001 - the shape of a probe
+    """Whether there is memory left for a hub."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError as error:
+        raise NotApplicableError("this system does not say") from error
+    free = next((int(line.split()[1]) * 1_024 for line in lines if line.startswith("MemAvailable:")), None)
+    if free is None:
+        raise NotApplicableError("this system does not say")
+    return "" if free >= MEMORY_LOW_BYTES else f"{size(free)} of memory are left"
+
+
+def inodes(scene: Scene) -> str:
+    """Whether the disk can take more files."""
+    state = os.statvfs(_existing(scene))
+    if not state.f_files:
+        raise NotApplicableError("this file system does not count files")
+    return "" if state.f_favail >= INODES_LOW else f"only {state.f_favail} more files fit where {scene.data_dir} is"
 
 
 def _existing(scene: Scene) -> str:

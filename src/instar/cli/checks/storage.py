@@ -1,27 +1,32 @@
 """Checks of the data directory: who may read it, whether this version knows its schema, whether its log holds."""
 
+import fcntl
+import os
 import stat
 from pathlib import Path
 
+from instar.cli.texts import size
 from instar.client.access import GRANT_FILE
 
 from .check import NotApplicableError, Scene
+from .files import folder, open_to_others
+from .running import reachable
 
+WAL_MAX_BYTES = 268_435_456
 SAMPLE = 500
 """How many of the last events are verified; `Store.check` and the migrations see to the rest."""
 
 
 def data_dir_private(scene: Scene) -> str:
     """Whether only the owner gets at the data."""
-    folder = _folder(scene)
-    return _open_to_others(folder, "directory")
+    return open_to_others(folder(scene), "directory")
 
 
 def data_dir_writable(scene: Scene) -> str:
     """Whether the hub can write there."""
-    folder = _folder(scene)
-    mode = folder.stat().st_mode
-    return "" if mode & stat.S_IRWXU == stat.S_IRWXU else f"{folder} is not writable for its owner"
+    path = folder(scene)
+    mode = path.stat().st_mode
+    return "" if mode & stat.S_IRWXU == stat.S_IRWXU else f"{path} is not writable for its owner"
 
 
 def make_private(scene: Scene) -> None:
@@ -31,7 +36,7 @@ def make_private(scene: Scene) -> None:
 
 def grant_private(scene: Scene) -> str:
     """Whether only the owner can read the local grant."""
-    return _open_to_others(_grant(scene), "local grant")
+    return open_to_others(_grant(scene), "local grant")
 
 
 def make_grant_private(scene: Scene) -> None:
@@ -80,14 +85,8 @@ def chain(scene: Scene) -> str:
     return ""
 
 
-def _folder(scene: Scene) -> Path:
-    if not scene.data_dir.is_dir():
-        raise NotApplicableError(f"no hub was started on {scene.data_dir} yet")
-    return scene.data_dir
-
-
 def _grant(scene: Scene) -> Path:
-    grant = _folder(scene) / GRANT_FILE
+    grant = folder(scene) / GRANT_FILE
     if not grant.exists():
         raise NotApplicableError("there is no local grant")
     return grant
@@ -96,12 +95,37 @@ def _grant(scene: Scene) -> Path:
 def _database(scene: Scene) -> Path:
     from instar.store.sqlite import DATABASE  # noqa: PLC0415 - the store, only where there is something to look at
 
-    path = _folder(scene) / DATABASE
+    path = folder(scene) / DATABASE
     if not path.exists():
         raise NotApplicableError("there is no database yet")
     return path
 
 
-def _open_to_others(path: Path, what: str) -> str:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    return f"the {what} {path} has mode {mode:o}: others get at it" if mode & 0o077 else ""
+def owner(scene: Scene) -> str:
+    """Whether the data belongs to who runs this."""
+    path = folder(scene)
+    state = path.stat()
+    return "" if state.st_uid == os.geteuid() else f"{path} belongs to user {state.st_uid}, and this is {os.geteuid()}"
+
+
+def wal(scene: Scene) -> str:
+    """Whether the write-ahead log is folded back into the database now and then."""
+    path = _database(scene)
+    path = path.with_name(path.name + "-wal")
+    found = path.stat().st_size if path.exists() else 0
+    return "" if found <= WAL_MAX_BYTES else f"{path} has {size(found)}"
+
+
+def lock(scene: Scene) -> str:
+    """Whether a hub that does not answer holds the data."""
+    from instar.store.lock import LOCK_FILE  # noqa: PLC0415 - the store, only for this check
+
+    path = folder(scene) / LOCK_FILE
+    if not path.exists() or not reachable(scene):
+        return ""
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return f"a hub holds {folder(scene)} but does not answer: {file.read(200).strip() or 'it is starting'}"
+    return ""

@@ -50,7 +50,7 @@ class Audit:
     async def verify(self, act: Act[wire.VerifyAudit, None]) -> wire.AuditProof:
         """Walk the chain from the first entry to the last."""
         noted = act.params.noted
-        return await self._store.read(lambda reader: _proof(reader, noted))
+        return await self._store.read(lambda reader: proof(reader, noted))
 
 
 async def _matching(reader: Reader, query: wire.AuditQuery) -> list[wire.AuditEntry]:
@@ -88,7 +88,8 @@ def _entry(event: Event) -> wire.AuditEntry:
     )
 
 
-async def _proof(reader: Reader, noted: str) -> wire.AuditProof:
+async def proof(reader: Reader, noted: str) -> wire.AuditProof:
+    """Return whether the audit room holds from its first entry to its last, and goes on from a head that was noted."""
     verdict = await verify(reader, AUDIT, is_erasable=False)
     broken_at, problem = verdict.damaged_seq, verdict.cause
     if verdict.is_sound and noted and not await _has_link(reader, noted):

@@ -1,0 +1,1 @@
+"""The checks of `instar security audit`."""
