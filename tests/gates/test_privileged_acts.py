@@ -9,7 +9,9 @@ PRIVILEGED = {Verb.GRANT, Verb.CONFIGURE, Verb.OPERATE, Verb.MANAGE}
 OBJECTS = {
     ObjectKind.HUB, ObjectKind.KEY, ObjectKind.DEVICE, ObjectKind.PERSON, ObjectKind.SCHEDULE, ObjectKind.AGENT,
 }  # fmt: skip
-NOT_AUDITED: dict[str, str] = {}
+NOT_AUDITED: dict[str, str] = {
+    "presence.note": "says in memory who is there; it changes no right and nothing that is kept",
+}
 """Privileged operations that change something and leave no audit event, and why."""
 
 

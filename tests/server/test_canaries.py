@@ -65,6 +65,21 @@ async def plant_tokens(spy: Spy) -> dict[str, str]:
     return planted
 
 
+async def plant_passwords(spy: Spy) -> dict[str, str]:
+    """Add a person, sign in, guess, and change the password; return every password and the session."""
+    ask, kept = spy.ask, {f"password {name}": f"canary-{name}-{'wallaby' * 2}" for name in ("first", "second", "guess")}
+    first, second, guess = kept.values()
+    await ask("POST", "/v1/people", {"login": "ada", "password": first, "scopes": ["observe"]})
+    cookie = await ask("POST", "/v1/auth/password", {"login": "ada", "password": first}, token="")
+    kept["person's session"] = cookie.partition("=")[2].partition(";")[0]
+    await ask("POST", "/v1/auth/password", {"login": "ada", "password": guess}, token="")
+    await ask("POST", "/v1/auth/password", {"login": "ada", "password": guess, "other": 1}, token="")
+    await ask("POST", "/v1/people/ada/password", {"password": second})
+    await ask("POST", "/v1/people/nobody/password", {"password": second, "current": first})
+    await ask("POST", "/v1/people", {"login": "ada", "password": second, "scopes": ["observe"]})
+    return kept
+
+
 async def plant_misplaced(spy: Spy) -> dict[str, str]:
     """Put secrets where none belongs: each request is refused, and none repeats what it was given."""
     ask, kept = spy.ask, {name: f"ik_canary{name}{'x' * 30}" for name in ("Wrong", "Url", "Cookie", "Basic", "Code")}
@@ -135,7 +150,7 @@ async def test_no_canary_is_found(tmp_path: Path) -> None:
     hub = Hub(tmp_path / "hub", "--log-level", "debug", "--set", "server.access_log=true")
     await hub.start()
     spy = Spy(hub)
-    tokens = await plant_tokens(spy) | await plant_misplaced(spy)
+    tokens = await plant_tokens(spy) | await plant_misplaced(spy) | await plant_passwords(spy)
     texts = await plant_texts(spy)
     assert len(tokens) + len(texts) >= 20
 

@@ -48,7 +48,8 @@ class GatewayDoor:
         """
         if request.path != PATH:
             return None
-        return _unattributed(request) or await answer_rpc(self._gateway, request)
+        vouched_for = await self._hub.vouched_for(request)
+        return _unattributed(request, vouched_for) or await answer_rpc(self._gateway, request, vouched_for)
 
     async def upgrade(self, request: Request) -> Upgrade | None:
         """Answer a WebSocket handshake on one of the dialect's paths.
@@ -59,14 +60,15 @@ class GatewayDoor:
         """
         if request.path not in PATHS:
             return None
-        if (refusal := _unattributed(request)) is not None:
+        vouched_for = await self._hub.vouched_for(request)
+        if (refusal := _unattributed(request, vouched_for)) is not None:
             return Upgrade(refusal=refusal)
         if self.board.is_full(request.peer):
             return Upgrade(refusal=Response(503, CROWDED, "text/plain; charset=utf-8", route=request.path))
-        came = arrived(request, await self._hub.vouched_for(request))
-        return Upgrade(GatewaySession(self.board, came))
+        return Upgrade(GatewaySession(self.board, arrived(request, vouched_for)))
 
 
-def _unattributed(request: Request) -> Response | None:
+def _unattributed(request: Request, vouched_for: str) -> Response | None:
     """Refuse what names a client in headers that nobody vouches for."""
-    return Response(403, UNATTRIBUTED, route=request.path) if request.is_forwarded else None
+    is_nobodys = request.is_forwarded and not vouched_for
+    return Response(403, UNATTRIBUTED, route=request.path) if is_nobodys else None

@@ -36,8 +36,13 @@ _decode = msgspec.json.Decoder(RpcRequest).decode
 _encode = msgspec.json.Encoder().encode
 
 
-async def answer_rpc(gateway: Gateway, request: Request) -> Response:
+async def answer_rpc(gateway: Gateway, request: Request, vouched_for: str = "") -> Response:
     """Do one call and return its response frame, with status 200 whatever the method says.
+
+    Args:
+        gateway: What all calls share.
+        request: The call.
+        vouched_for: Login of the person whom a proxy has signed in.
 
     Raises:
         InstarError: `unauthorized` without a credential that holds; `method_not_allowed`; `bad_request` for a body that
@@ -45,7 +50,7 @@ async def answer_rpc(gateway: Gateway, request: Request) -> Response:
     """
     if request.method != "POST":
         raise InstarError("method_not_allowed", f"{PATH} takes POST", hint="Send `POST` with a JSON body.")
-    caller = _caller(gateway, request)
+    caller = _caller(gateway, request, vouched_for)
     body = await request.read_body(BODY_MAX_BYTES)
     try:
         asked = _decode(body)
@@ -54,13 +59,14 @@ async def answer_rpc(gateway: Gateway, request: Request) -> Response:
     return Response(200, await _answer(gateway, caller, asked, request.request_id), route=PATH)
 
 
-def _caller(gateway: Gateway, request: Request) -> Caller:
+def _caller(gateway: Gateway, request: Request, vouched_for: str) -> Caller:
     """Return who asks. A role is named only with a token, so that none is told of pairing who has no device."""
     token = credentials.token_of(request)
     return gateway.hub.authenticate(
         Credential(
             token=token,
             role=OPERATOR if token else "",
+            vouched_for=vouched_for,
             is_local=request.is_local,
             peer=request.peer,
             has_origin=credentials.has_origin(request),
