@@ -131,6 +131,31 @@ VALID: dict[str, dict[str, Any]] = {
     "runs.list": {"agent_id": "beta", "state": "done", "limit": "5"},
     "runs.get": {"run_id": "run-1"},
     "runs.cancel": {"run_id": "run-1", "reason": "r"},
+    "schedules.create": {
+        "name": "Morning",
+        "timing": {"kind": "cron", "expression": "0 9 * * 1-5", "time_zone": "Europe/Berlin"},
+        "room": "room:plaza",
+        "text": "Good morning, @beta",
+        "catch_up": "all",
+        "lateness_s": 60.0,
+        "agent_id": "beta",
+        "description": "d",
+        "is_paused": True,
+        "is_once": False,
+    },
+    "schedules.list": {},
+    "schedules.get": {"schedule_id": "sch_plaza"},
+    "schedules.update": {
+        "schedule_id": "sch_plaza",
+        "timing": {"kind": "every", "seconds": 86400.0, "anchor": "2026-01-01T00:00:00Z"},
+        "catch_up": "skip",
+        "text": "Still here",
+    },
+    "schedules.remove": {"schedule_id": "sch_fresh"},
+    "schedules.pause": {"schedule_id": "sch_plaza"},
+    "schedules.resume": {"schedule_id": "sch_plaza"},
+    "schedules.run": {"schedule_id": "sch_plaza"},
+    "schedules.history": {"schedule_id": "sch_plaza", "limit": "5", "before": "2026-01-01T00:00:00Z"},
     "presence.list": {},
     "presence.note": {"text": "here", "key": "k", "host": "h", "tags": ["t"], "idle_s": 1.5},
     "runs.await": {"message_id": "m-1", "wait": 0},
@@ -161,6 +186,12 @@ def sent(message_id: str, target: dict[str, Any], parts: list[dict[str, Any]] = 
     return "POST", "/v1/messages", {"id": message_id, "target": target, "parts": parts}, 202
 
 
+def scheduled(schedule_id: str) -> tuple[str, str, Any, int]:
+    timing = {"kind": "cron", "expression": "0 0 1 1 *"}
+    body = {"id": schedule_id, "name": "Yearly", "timing": timing, "room": "room:plaza", "text": "Happy new year"}
+    return "POST", "/v1/schedules", body, 201
+
+
 PREPARATION: list[tuple[str, str, Any, int]] = [
     ("POST", "/v1/apply", {"rooms": [{"id": "plaza", "members": ["alpha", "beta"]}, {"id": "fresh"}]}, 200),
     ("POST", "/v1/agents/register", {"requested_agent_id": "beta"}, 201),
@@ -172,6 +203,8 @@ PREPARATION: list[tuple[str, str, Any, int]] = [
     sent("m-3", {"kind": "thread", "room_id": "plaza", "thread_id": "t-1"}),
     sent("m-4", {"kind": "dm", "dm_id": "d-1", "participant_ids": ["operator", "beta"]}),
     sent("m-5", ROOM, [{"kind": "file", "blob": BLOB, "filename": "plan.txt", "media_type": "text/plain"}]),
+    scheduled("sch_plaza"),
+    scheduled("sch_fresh"),
 ]
 """Requests that make the objects of `VALID`: method, path, body, status."""
 

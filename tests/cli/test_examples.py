@@ -75,6 +75,13 @@ def with_message(hub: Hub) -> None:
     send(hub, "Good morning")
 
 
+def with_schedule(hub: Hub) -> None:
+    known = hub.client.invoke("schedules.list")["schedules"]
+    if not any(schedule["name"] == "morning" for schedule in known):
+        daily = {"name": "morning", "timing": {"kind": "every", "seconds": 86_400}}
+        hub.client.invoke("schedules.create", {**daily, "room": "room:general", "text": "Good morning"})
+
+
 def with_run(hub: Hub) -> None:
     send(hub, "@guide /slow 30")
     while not hub.client.invoke("runs.list", {"state": "streaming"})["runs"]:
@@ -114,11 +121,15 @@ NEEDS: dict[str, Callable[[Hub], object]] = {
     "runs show": with_message,
     "runs cancel": with_run,
     "tail": with_message,
+    **dict.fromkeys(
+        (f"schedules {verb}" for verb in ("show", "update", "remove", "pause", "resume", "run", "history")),
+        with_schedule,
+    ),
     "config rollback": with_version,
 }
 """What must exist before the examples of a command (and of those below it) make sense."""
 
-NEVER_TWICE = {"rooms create", "users add"}
+NEVER_TWICE = {"rooms create", "users add", "schedules create"}
 """Their examples work once for ever: they come before what else makes the same."""
 
 

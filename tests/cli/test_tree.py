@@ -9,7 +9,7 @@ import click
 import pytest
 
 from instar.cli.command import Command, Group
-from instar.cli.commands import devices, pairing, rooms, runs
+from instar.cli.commands import devices, pairing, rooms, runs, schedules
 from instar.cli.scopes import SCOPES
 from instar.cli.tree import BARE, ROOT
 from instar.cli.wakes import WAKES
@@ -19,13 +19,14 @@ from instar.wire.identity import Scope
 from instar.wire.limits import PAIRING_WINDOW_S
 from instar.wire.rooms import Visibility, WritePolicy
 from instar.wire.runs import RunState
+from instar.wire.schedules import CatchUp
 
 VERBS = {
     "list", "show", "create", "add", "remove", "register", "token", "pause", "resume", "stop-all", "export", "members",
     "ack", "nack", "wake", "replay", "cancel", "revoke", "rotate", "install", "status", "requests", "approve", "reject",
     "rename", "enable", "disable", "code", "passwd", "fingerprint", "renew", "call", "health", "probe", "verify",
     "audit",
-    "get", "set", "unset", "history", "rollback", "path", "schema", "validate",
+    "update", "run", "get", "set", "unset", "history", "rollback", "path", "schema", "validate",
 }  # fmt: skip
 """The same verb means the same for every noun; a new one is added here, not by accident."""
 
@@ -91,6 +92,7 @@ def test_choices_are_those_of_the_wire():
     assert list(rooms.VISIBILITIES) == list(Visibility)
     assert list(rooms.WRITE_POLICIES) == list(WritePolicy)
     assert list(runs.STATES) == list(RunState)
+    assert list(schedules.CATCH_UPS) == list(CatchUp)
 
 
 HEAVY = {"instar.server", "instar.hub", "instar.store", "msgspec", "uvicorn", "asyncio", "apsw", "rich", "ruamel.yaml"}

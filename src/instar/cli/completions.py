@@ -22,11 +22,16 @@ def agents(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return _names("agents.list", "agents", incomplete)
 
 
-def _names(operation: str, member: str, incomplete: str) -> list[CompletionItem]:
+def schedules(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    """Return the names of schedules that begin with `incomplete`; none when the hub does not answer at once."""
+    return _names("schedules.list", "schedules", incomplete, "name")
+
+
+def _names(operation: str, member: str, incomplete: str, field: str = "id") -> list[CompletionItem]:
     try:
         url, token, _ = find(os.environ)
         found = Client(url, token, timeout_s=WAIT_S, trust=trust_of(os.environ, url)).invoke(operation, {"limit": 500})
-        names = [str(item["id"]) for item in found[member]]
+        names = [str(item[field]) for item in found[member]]
     except (HubError, KeyError, TypeError):
         return []
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]

@@ -40,6 +40,7 @@ ROOT = Group(
         "agents": (".commands.agents", "Agents: list, show, register, wake, pause, resume"),
         "inbox": (".commands.inbox", "An agent's inbox: list, ack, nack, replay"),
         "runs": (".commands.runs", "Runs: list, show, cancel"),
+        "schedules": (".commands.schedules", "Schedules: list, show, create, update, pause, run, history"),
         "pair": (".commands.pair", "Pair this machine with a hub"),
         "devices": (".commands.devices", "Devices: list, requests, approve, reject, rotate, revoke"),
         "pairing": (".commands.pairing", "Pairing: enable, disable, status, code"),

@@ -110,5 +110,14 @@ ROUTES: dict[str, tuple[str, str]] = {
     "runs.get": ("GET", "/v1/runs/{run_id}"),
     "runs.cancel": ("POST", "/v1/runs/{run_id}/cancel"),
     "runs.await": ("GET", "/v1/runs/await"),
+    "schedules.create": ("POST", "/v1/schedules"),
+    "schedules.list": ("GET", "/v1/schedules"),
+    "schedules.get": ("GET", "/v1/schedules/{schedule_id}"),
+    "schedules.update": ("PATCH", "/v1/schedules/{schedule_id}"),
+    "schedules.remove": ("DELETE", "/v1/schedules/{schedule_id}"),
+    "schedules.pause": ("POST", "/v1/schedules/{schedule_id}/pause"),
+    "schedules.resume": ("POST", "/v1/schedules/{schedule_id}/resume"),
+    "schedules.run": ("POST", "/v1/schedules/{schedule_id}/run"),
+    "schedules.history": ("GET", "/v1/schedules/{schedule_id}/slots"),
 }
 """Operation name → HTTP method and path; path parameters in braces."""

@@ -131,11 +131,20 @@ LET_IN: dict[str, set[str]] = {
     "runs.list": ANYONE,
     "runs.get": READERS,
     "runs.cancel": ADMIN,
+    "schedules.create": set(),
+    "schedules.list": READERS,
+    "schedules.get": READERS,
+    "schedules.update": set(),
+    "schedules.remove": ADMIN,
+    "schedules.pause": ADMIN,
+    "schedules.resume": ADMIN,
+    "schedules.run": ADMIN,
+    "schedules.history": READERS,
 }
 """Operation → the credentials that its valid request is let in with, in a private room of others; the operator always.
 
-Empty: no scope is enough by itself. Changing settings needs admin and operate, editing admin and write, a reaction observe and write, a token can only be
-passed on by who holds what it may.
+Empty: no scope is enough by itself. Changing settings needs admin and operate, editing and schedules admin and write, a
+reaction observe and write, a token can only be passed on by who holds what it may.
 Written by hand, not made from the rules: it says what is wanted, and a new operation must say it too.
 """
 

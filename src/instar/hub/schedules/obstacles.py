@@ -93,7 +93,9 @@ class Obstacles:
         is_seen = decision._replace(visible=self._authority.reads(caller, room))
         self._authority.enforce(caller, is_seen, ObjectKind.ROOM, room)
         if reason := self._unheard(record.agent_id, room):
-            hint = f"Add it with `instar rooms members add {room.id} {record.agent_id}`."
+            is_known = self._registry.get(record.agent_id) is not None
+            remedy = f"rooms members add {room.id}" if is_known else "agents register"
+            hint = f"First run `instar {remedy} {record.agent_id}`."
             raise InstarError("unprocessable_entity", reason, hint=hint)
 
     def _unheard(self, agent_id: str, room: RoomState) -> str:
