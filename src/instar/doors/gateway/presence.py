@@ -3,13 +3,15 @@
 from typing import Any
 
 from instar.wire.gateway.connect import Introduction
-from instar.wire.gateway.scopes import theirs
+from instar.wire.gateway.scopes import NODE, theirs
 from instar.wire.identity import Scope
 from instar.wire.presence import PresenceEntry
 
 from .call import Client
 from .times import millis
 
+GONE = "disconnect"
+"""The reason of an entry whose connection has ended; it is shown for a while."""
 _SCOPES = frozenset(scope.value for scope in Scope)
 
 
@@ -56,6 +58,11 @@ def entry_of(who: Introduction, client: Client, address: str) -> PresenceEntry:
         model=who.model,
         time_zone=who.time_zone,
     )
+
+
+def is_connected_node(entry: PresenceEntry) -> bool:
+    """Whether an entry is a node that is there now."""
+    return entry.role == NODE and entry.reason != GONE
 
 
 def _summary(entry: PresenceEntry) -> str:

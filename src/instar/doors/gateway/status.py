@@ -4,10 +4,10 @@ import os
 from typing import Any
 
 import instar
-from instar.wire.gateway.scopes import NODE
 from instar.wire.presence import PresenceEntry
 
 from .health import RECENT, STORE, Survey, heartbeat_of
+from .presence import GONE, is_connected_node
 from .sessions import session_row
 
 MOBILE = frozenset({"ios", "android"})
@@ -44,9 +44,9 @@ def _of_agent(seen: Survey, agent_id: str) -> dict[str, Any]:
 
 def moltis_status(entries: list[PresenceEntry]) -> dict[str, Any]:
     """Return what Moltis adds to it."""
-    nodes = [one for one in entries if one.role == NODE]
+    nodes = [one for one in entries if is_connected_node(one)]
     return {
         "nodes": len(nodes),
         "hasMobileNode": any(one.platform.lower() in MOBILE for one in nodes),
-        "connections": len(entries),
+        "connections": sum(one.reason != GONE for one in entries),
     }

@@ -7,6 +7,7 @@ from instar.base.errors import InstarError
 from instar.doors.gateway.call import Call, Handler
 from instar.doors.gateway.conversation import invoke, reworded
 from instar.doors.gateway.devices import is_node, moltis_node_row, moltis_request_row, node_row, scopes_of
+from instar.doors.gateway.presence import is_connected_node
 from instar.doors.gateway.times import millis, now_ms
 from instar.wire import devices as d
 from instar.wire.gateway.method import Generation
@@ -22,7 +23,7 @@ MOLTIS_UNKNOWN_NODE = "node not found"
 async def _connected(call: Call) -> dict[str, PresenceEntry]:
     """Return the nodes that are connected, by the id of their device."""
     found: PresenceList = await invoke(call, LIST, Nothing())
-    return {one.device_id: one for one in found.entries if one.role == d.Role.NODE and one.device_id}
+    return {one.device_id: one for one in found.entries if is_connected_node(one) and one.device_id}
 
 
 async def _known(call: Call) -> list[d.Device]:
