@@ -1,5 +1,6 @@
 """People: added within the creator's rights, disabled and enabled, given other passwords, removed."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -253,3 +254,21 @@ async def test_being_vouched_for_makes_up_for_nothing_that_is_wrong(world: World
         assert caught.value.code == "unauthorized"
     session = await world.session()
     assert world.identity.authenticate(Credential(session, vouched_for="eve")).grant.kind == "session"
+
+
+async def test_of_two_acts_at_once_the_later_sees_what_the_first_did(world: World) -> None:
+    await world.add()
+    both = [
+        world.do(world.operator, wire.SET_PASSWORD, wire.SetPassword("ada", f"password number {n}")) for n in (1, 2)
+    ]
+    done = await asyncio.gather(*both, return_exceptions=True)
+    assert sorted(getattr(each, "code", "") for each in done) == ["", "conflict"]
+    ended = [world.do(world.operator, act, wire.PersonRef("ada")) for act in (wire.REMOVE, wire.DISABLE)]
+    done = await asyncio.gather(*ended, return_exceptions=True)
+    assert [getattr(each, "code", "") for each in done] == ["", "not_found"]
+
+
+async def test_there_are_only_so_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("instar.hub.identity.people.handlers.PEOPLE_MAX", 1)
+    await world.add()
+    assert (await refused(world.add("bob"))).code == "conflict"
