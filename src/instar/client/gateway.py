@@ -27,6 +27,8 @@ PATH = "/ws"
 EVERYTHING = (ADMIN, READ, WRITE, APPROVALS, PAIRING)
 """What an operator's client asks for; the gateway gives of it what the credential has."""
 _PROTOCOL = 4
+_DETAILS = (("auth_rate_limited", "rate_limited"), ("auth_", "unauthorized"), ("missing_scope", "forbidden"))
+"""Pieces of the dialect's own detail codes → what they are to us; the first that fits."""
 _CODES = {
     "INVALID_REQUEST": "bad_request",
     "NOT_PAIRED": "not_paired",
@@ -161,6 +163,7 @@ def error_of(shape: ErrorShape) -> HubError:
     """Return a failure that the gateway told, in our codes where its details name one."""
     details = {} if isinstance(shape.details, msgspec.UnsetType) else shape.details
     named = str(details.get("code", "")).lower()
+    named = next((ours for words, ours in _DETAILS if words in named), named)
     wait_ms = None if isinstance(shape.retry_after_ms, msgspec.UnsetType) else shape.retry_after_ms
     return HubError(
         named if named in CODES else _CODES.get(shape.code, "internal_error"),

@@ -10,7 +10,7 @@ from instar.cli.durations import DURATION
 from instar.cli.outputs import Answer
 from instar.cli.scopes import SCOPES
 from instar.cli.session import Session
-from instar.cli.texts import nearest, plain, relative, table
+from instar.cli.texts import nearest, plain, relative, table, visible
 from instar.client.errors import HubError
 
 ROLES = ("operator", "node")
@@ -241,7 +241,8 @@ def _row(device: dict[str, Any]) -> Sequence[object]:
 
 
 def _name(named: dict[str, Any]) -> str:
-    return str(named["facts"].get("name") or named.get("alias") or named.get("device_id", named["id"])[:_SHORT])
+    own = named["facts"].get("name") or named.get("alias") or named.get("device_id", named["id"])[:_SHORT]
+    return visible(str(own))
 
 
 def _ago(at: str | None) -> str:
