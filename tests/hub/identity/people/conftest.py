@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,15 @@ class World:
         self.operator: Caller
 
     async def do(self, caller: Caller, operation: Any, params: msgspec.Struct, peer: str = "192.0.2.1") -> Any:
+        return await (await self.begin(caller, operation, params, peer))()
+
+    async def begin(self, caller: Caller, operation: Any, params: msgspec.Struct, peer: str = "192.0.2.1") -> Any:
+        """Find the object and ask whether the caller may; return what then acts."""
         binding = next(one for one in self.identity.bindings() if one.operation is operation)
         found = binding.locate(caller, params)
         found = await found if asyncio.iscoroutine(found) else found
         self.identity.authority.require(caller, operation.verb, operation.object, found)
-        return await binding.handler(Act(caller, operation, params, found, self.store, Recorder(), peer=peer))
+        return partial(binding.handler, Act(caller, operation, params, found, self.store, Recorder(), peer=peer))
 
     async def add(self, login: str = "Ada", *scopes: str, by: Caller | None = None, **more: Any) -> wire.Person:
         wanted = {"login": login, "password": PASSWORD, "scopes": list(scopes or ("observe", "write")), **more}
