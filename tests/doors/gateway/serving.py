@@ -74,12 +74,12 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(data_dir: Path, **settings: object) -> AsyncIterator[Serving]:
+async def serving(data_dir: Path, *, file: Path | None = None, **settings: object) -> AsyncIterator[Serving]:
     """Run a hub until the block ends; a setting `auth__token` is `auth.token`."""
     flags = {"data_dir": str(data_dir), "listen": "127.0.0.1:0"}
     flags |= {name.replace("__", "."): value for name, value in settings.items()}
     ready: asyncio.Future[Announcement] = asyncio.get_running_loop().create_future()
-    hub = asyncio.ensure_future(App(load(flags, {})).serve(ready.set_result))
+    hub = asyncio.ensure_future(App(load(flags, {}, file)).serve(ready.set_result))
     await asyncio.wait((hub, ready), return_when=asyncio.FIRST_COMPLETED)
     if hub.done():
         hub.result()

@@ -100,7 +100,7 @@ def _leaves(tree: Mapping[str, Any], keys: set[str], path: str = "") -> list[tup
         key = f"{path}.{name}" if path else name
         if isinstance(value, dict) and key not in keys:
             found += _leaves(cast("Tree", value), keys, key)
-        else:
+        elif value is not None or key in keys:  # an empty section says nothing
             found.append((key, cast("Any", value)))
     return found
 
