@@ -5,8 +5,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ruamel.yaml.error import YAMLError
-
 from instar.base.errors import InstarError
 
 from .keys import KEYS, SECRETS, SET
@@ -48,6 +46,6 @@ def _values(text: str) -> list[tuple[str, Entry]] | None:
     """Return (key, entry) of each value; None of what cannot be read: who reads it next says what is wrong."""
     try:
         root = outline(text)
-    except (YAMLError, ValueError, RecursionError):
+    except InstarError:
         return None
     return list(leaves(root)) if root is not None else []

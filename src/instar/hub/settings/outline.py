@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, cast
 
-from ruamel.yaml import YAML
+from instar.base.errors import InstarError
 
 from .keys import ALIASES, SECTIONS
+from .parsing import composed
 
 
 class _Mark(Protocol):
@@ -72,13 +73,13 @@ def outline(text: str) -> Entry | None:
     """Return the document's mapping; None for an empty one.
 
     Raises:
-        YAMLError, ValueError, RecursionError: The text is no YAML, or no mapping.
+        InstarError: `bad_request`: the text is no YAML, or no mapping.
     """
-    node = cast("_Node | None", YAML(typ="safe", pure=True).compose(text))  # pyright: ignore[reportUnknownMemberType]
+    node = cast("_Node | None", composed(text))
     if node is None or node.value == "":
         return None
     if node.id != "mapping":
-        raise ValueError(f"a {node.id}, no mapping")
+        raise InstarError("bad_request", "the settings file holds no mapping", hint="Write settings as `key: value`.")
     return _entry(text, "", node, node, node.start_mark.index)
 
 

@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from instar.base.errors import InstarError
-from instar.wire.limits import SETTINGS_FILE_MAX_BYTES
 
 from .keys import ALIASES, ENV_KEYS, ENV_PREFIX, FOREIGN_VARIABLES, KEYS, SECRETS, SECTIONS, SET, default_of, env_name
+from .parsing import parsed
 from .words import allowed
 
 HINT = "See every setting with `instar config show`."
@@ -86,37 +84,13 @@ def from_text(text: str, place: str = "the settings file") -> dict[str, Any]:
         text: The YAML.
         place: What errors call it.
     """
-    content = _parsed(text, place)
+    content = parsed(text, place)
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise InstarError("bad_request", f"{place} holds no mapping", hint="Write settings as `key: value`.")
     pairs = _flatten(cast("dict[object, object]", content), "")
     return {key: fit(key, value, "file") for key, value in pairs}
-
-
-def _parsed(text: str, place: str) -> object:
-    if len(text.encode("utf-8", "surrogatepass")) > SETTINGS_FILE_MAX_BYTES:
-        raise InstarError("bad_request", f"{place} is larger than {SETTINGS_FILE_MAX_BYTES} bytes")
-    try:
-        return YAML(typ="safe", pure=True).load(text)  # pyright: ignore[reportUnknownMemberType]
-    except YAMLError as error:
-        raise _not_yaml(place, _position(error)) from None
-    except (ValueError, RecursionError, OverflowError) as error:
-        raise _not_yaml(place, f" ({type(error).__name__})") from None
-
-
-def _not_yaml(place: str, where: str) -> InstarError:
-    """Return the error; it quotes nothing of the text, which may hold a secret."""
-    return InstarError("bad_request", f"{place} is not YAML{where}", hint="Correct the file.")
-
-
-def _position(error: YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return ""
-    problem = str(getattr(error, "problem", "")).partition(" with value")[0]
-    return f": line {mark.line + 1}, column {mark.column + 1}: {problem}"
 
 
 def _flatten(branch: dict[object, object], path: str) -> Iterator[tuple[str, object]]:
