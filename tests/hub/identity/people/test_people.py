@@ -1,6 +1,5 @@
 """People: added within the creator's rights, disabled and enabled, given other passwords, removed."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -258,14 +257,14 @@ async def test_being_vouched_for_makes_up_for_nothing_that_is_wrong(world: World
 
 async def test_of_two_acts_at_once_the_later_sees_what_the_first_did(world: World) -> None:
     await world.add()
-    both = [
-        world.do(world.operator, wire.SET_PASSWORD, wire.SetPassword("ada", f"password number {n}")) for n in (1, 2)
-    ]
-    done = await asyncio.gather(*both, return_exceptions=True)
-    assert sorted(getattr(each, "code", "") for each in done) == ["", "conflict"]
-    ended = [world.do(world.operator, act, wire.PersonRef("ada")) for act in (wire.REMOVE, wire.DISABLE)]
-    done = await asyncio.gather(*ended, return_exceptions=True)
-    assert [getattr(each, "code", "") for each in done] == ["", "not_found"]
+    changes = [wire.SetPassword("ada", f"password number {n}") for n in (1, 2)]
+    first, second = [await world.begin(world.operator, wire.SET_PASSWORD, change) for change in changes]
+    await first()
+    assert (await refused(second())).code == "conflict"
+    acts = (wire.REMOVE, wire.DISABLE, wire.ENABLE)
+    remove, *others = [await world.begin(world.operator, act, wire.PersonRef("ada")) for act in acts]
+    await remove()
+    assert [(await refused(act())).code for act in others] == ["not_found", "not_found"]
 
 
 async def test_there_are_only_so_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
