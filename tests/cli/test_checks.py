@@ -29,6 +29,9 @@ async def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     grant = folder / GRANT_FILE
     grant.write_text("secret\n")
     grant.chmod(0o600)
+    (folder / "hub-key").write_bytes(bytes(32))
+    (folder / "hub-key").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
     for name in list(os.environ):
         if name.startswith("INSTAR_"):
             monkeypatch.delenv(name)

@@ -116,7 +116,8 @@ def gateway_health(scene: Scene) -> str:
     """Whether the gateway answers on a WebSocket, as its own clients ask."""
     from instar.client.gateway import Gateway  # noqa: PLC0415 - asyncio and msgspec, only for this check
 
-    scene.status()
+    if cause := reachable(scene):
+        raise NotApplicableError(cause)
     session = scene.session
 
     async def ask() -> None:

@@ -36,7 +36,7 @@ CHECKS = (
         storage.grant_filled,
     ),
     Check(
-        "identity.hub_key", _ERROR, "The hub's key is whole", "Restore it from a backup; see docs/devices.md.",
+        "identity.hub_key", _ERROR, "The hub's key is whole", "Put your copy of it back, or pair all devices anew.",
         identity.hub_key, identity.close_hub_key,
     ),
     Check(

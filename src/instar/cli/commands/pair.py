@@ -159,8 +159,8 @@ def _remember(hub: Session, pin: Pin, session: JsonObject) -> Answer:
     }
     able = ", ".join(session["scopes"]) or "nothing yet"
     lines = [f"Paired with {url} as {pin.role}: {able}."]
-    if "observe" in session["scopes"]:
-        lines.append(f"  Next: instar read general --url {url}")
+    if pin.role == "operator":
+        lines.append(f"  Next: export INSTAR_URL={url}; instar rooms list")
     return Answer(document, lines)
 
 
