@@ -15,6 +15,7 @@ from instar.store.sqlite import SqliteStore
 from instar.wire.events import RoomKey
 from instar.wire.identity import Principal, PrincipalKind, Scope
 from instar.wire.names import Network
+from instar.wire.operation import ObjectKind
 from instar.wire.rooms import RoomKind, Visibility, WritePolicy
 
 NETWORK = Network("local", "Local")
@@ -55,6 +56,12 @@ class Woken:
     agent_id: str
 
 
+@dataclass(frozen=True)
+class Planned:
+    id: str
+    room: Room | None
+
+
 @dataclass
 class World:
     """An authority with a few agents, and callers of every sort."""
@@ -71,6 +78,11 @@ class World:
         self.speakers.claim("beta", "key_b")
         self.speakers.claim("gamma", "key_g")
         self.speakers.claim("loose", "")
+
+    @staticmethod
+    def some(kind: ObjectKind) -> Any:
+        """Return an object of a kind that has no rule without one; else None, any."""
+        return Planned("sch_1", Room()) if kind is ObjectKind.SCHEDULE else None
 
     @staticmethod
     def key(

@@ -160,7 +160,7 @@ def test_refusals_name_what_is_missing_or_ask_for_a_credential(world: Callable[.
 
 def test_mode_none_gives_this_machine_everything_but_keys_and_operation(world: Callable[..., Any]) -> None:
     w = world(mode="none")
-    denied = {(verb, kind) for verb, kind in RULES if not w.authority.may(w.here(), verb, kind).allowed}
+    denied = {(verb, kind) for verb, kind in RULES if not w.authority.may(w.here(), verb, kind, w.some(kind)).allowed}
     assert denied == {
         (V.GRANT, K.HUB), (V.GRANT, K.KEY), (V.OPERATE, K.HUB), (V.CONFIGURE, K.HUB),
         (V.GRANT, K.PERSON), (V.MANAGE, K.PERSON), (V.READ, K.DEVICE), (V.GRANT, K.DEVICE), (V.MANAGE, K.DEVICE),
@@ -172,7 +172,7 @@ def test_mode_none_gives_this_machine_everything_but_keys_and_operation(world: C
 
 def test_the_local_operator_may_do_everything(world: Callable[..., Any]) -> None:
     w = world()
-    assert all(w.authority.may(w.local(), verb, kind).allowed for verb, kind in RULES)
+    assert all(w.authority.may(w.local(), verb, kind, w.some(kind)).allowed for verb, kind in RULES)
 
 
 MEMBERS, REGISTERED, OPERATORS = WritePolicy.MEMBERS, WritePolicy.REGISTERED_AGENTS, WritePolicy.OPERATORS
