@@ -19,6 +19,7 @@ MISSING = {
     "blob": "sha256-" + "0" * 64,
     "run": "run_no-run",
     "key": "key_no-key",
+    "session": "agent:nobody:none",
 }
 
 
@@ -64,7 +65,14 @@ class Owner:
             "blob": file["blob"],
             "run": runs[0]["id"],
             "key": key["key"]["id"],
+            "session": self.session(hub, name),
         }
+
+    def session(self, hub: RunningHub, name: str) -> str:
+        status, opened = hub.ask("POST", "/v1/sessions", {"agent_id": name, "name": "own"}, self.token)
+        assert status == 201, opened
+        self.send(hub, name, {"kind": "session", "session_id": opened["id"]}, TEXT)
+        return opened["id"]
 
     def send(self, hub: RunningHub, name: str, target: dict[str, Any], parts: list[dict[str, Any]]) -> Any:
         message = {"target": target, "from": {"type": "agent", "id": name}, "parts": parts}
@@ -107,6 +115,22 @@ REQUESTS: list[tuple[str, str, Any]] = [
     ("GET", "/v1/events?room_id={room}", None),
     ("GET", "/v1/events?thread_id={thread}", None),
     ("GET", "/v1/events?dm_id={dm}", None),
+    ("GET", "/v1/sessions/{session}", None),
+    ("GET", "/v1/sessions/{session}/messages", None),
+    ("PATCH", "/v1/sessions/{session}", {"label": "x"}),
+    ("POST", "/v1/sessions/{session}/reset", {}),
+    ("DELETE", "/v1/sessions/{session}", None),
+    ("GET", "/v1/dms/session:{session}", None),
+    ("GET", "/v1/dms/session:{session}/messages", None),
+    ("GET", "/v1/export?session_id={session}", None),
+    ("GET", "/v1/artifacts?session_id={session}", None),
+    ("GET", "/v1/search?q=between&session_id={session}", None),
+    ("GET", "/v1/events?session_id={session}", None),
+    ("PUT", "/v1/read-markers", {"target": {"kind": "session", "session_id": "{session}"}, "seq": 1}),
+    ("POST", "/v1/messages", {"target": {"kind": "session", "session_id": "{session}"}, "parts": TEXT}),
+    ("POST", "/v1/messages", {"target": {"kind": "dm", "dm_id": "session:{session}"}, "parts": TEXT}),
+    ("GET", "/v1/runs/await?run_id={run}&wait=0", None),
+    ("GET", "/v1/runs/await?message_id={message}&wait=0", None),
     ("GET", "/v1/messages/{message}", None),
     ("PATCH", "/v1/messages/{message}", {"parts": TEXT}),
     ("DELETE", "/v1/messages/{message}", None),
