@@ -202,6 +202,7 @@ class EchoSession:
         self.connection: Connection | None = None
         self.received_messages: list[tuple[bytes, bool]] = []
         self.writable_calls = 0
+        self.farewell = b""
         self.closed_with: list[int] = []
         self.has_closed = asyncio.Event()
 
@@ -220,6 +221,10 @@ class EchoSession:
 
     def writable(self) -> None:
         self.writable_calls += 1
+
+    def stopping(self) -> None:
+        if self.farewell and self.connection is not None:
+            self.connection.send_text(self.farewell)
 
     def closed(self, code: int) -> None:
         self.closed_with.append(code)

@@ -206,6 +206,42 @@ async def test_a_stopping_hub_closes_sockets_with_1012() -> None:
         assert await hub.server.drain(1.0)
 
 
+async def test_a_session_says_goodbye_before_the_close() -> None:
+    door = StubDoor()
+    async with running(door) as hub, await hub.socket() as socket:
+        door.sessions[0].farewell = b"bye"
+        hub.server.stop_accepting()
+        assert await socket.receive() == (1, b"bye")
+        frame = await socket.receive()
+        assert frame is not None
+        assert frame[1][:2] == struct.pack("!H", 1_012)
+        socket.send(8, frame[1][:2])
+        assert await hub.server.drain(1.0)
+
+
+async def test_a_session_limits_the_size_of_messages() -> None:
+    door = StubDoor()
+    async with running(door) as hub, await hub.socket() as socket:
+        connection = door.sessions[0].connection
+        assert connection is not None
+        connection.limit_messages(4)
+        socket.send(1, b"four")
+        assert await socket.receive() == (1, b"four")
+        socket.send(1, b"five!")
+        frame = await socket.receive()
+        assert frame is not None
+        assert (frame[0], frame[1][:2]) == (8, struct.pack("!H", 1_009))
+
+
+async def test_what_came_in_one_read_is_answered_in_one_write() -> None:
+    async with running(StubDoor()) as hub, await hub.socket() as socket:
+        sent = [socket.frame(1, str(number).encode()) for number in range(50)]
+        socket.raw.send(b"".join(sent[:25]) + socket.frame(9, b"in between") + b"".join(sent[25:]))
+        answers = [await socket.receive() for _ in range(51)]
+        assert answers[25] == (10, b"in between")
+        assert [answer for answer in answers if answer != answers[25]] == [(1, b"%d" % n) for n in range(50)]
+
+
 async def test_a_door_that_answers_nonsense_is_a_logged_fault() -> None:
     async with running(Moody(Upgrade(refusal=Response(1, b"")))) as hub, await hub.connect() as raw:
         with pytest.raises(asyncio.IncompleteReadError):

@@ -69,6 +69,9 @@ class FedSession(Generic[A]):
         if self._feed is not None:
             self._feed.writable()
 
+    def stopping(self) -> None:
+        """Nothing to say: the close tells it."""
+
     @property
     def wake_at(self) -> float:
         """When the machine wants its tick."""

@@ -174,7 +174,6 @@ class App:
 
         async def stopping() -> None:
             parts.card.is_draining = True
-            gateway_door.board.stop()
             await parts.schedules.close()
             await parts.delivery.close()
 

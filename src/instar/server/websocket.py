@@ -306,7 +306,9 @@ class Link(asyncio.Protocol):
     # What registries and heartbeat call
 
     def stop(self) -> None:
-        """Close with 1012: the hub stops and will be back."""
+        """Close with 1012: the hub stops and will be back. The session may say so first, or close as it likes."""
+        if self._session is not None:
+            self._call(self._session.stopping)
         self.close(RESTART, "the hub restarts")
 
     def ping(self) -> None:

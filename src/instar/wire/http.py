@@ -109,6 +109,10 @@ class SocketSession(Protocol):
         """The client has taken what waited; a lagging session may go on."""
         ...
 
+    def stopping(self) -> None:
+        """The hub stops: the last moment to say so in the dialect's words. The carrier closes the socket next."""
+        ...
+
     def closed(self, code: int) -> None:
         """The socket has ended; the last call."""
         ...

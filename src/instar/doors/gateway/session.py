@@ -137,13 +137,13 @@ class GatewaySession(FedSession[ServerAction]):
     def ended(self, code: str, message: str, cursor: str) -> None:  # noqa: ARG002 - the shape of Sink
         """Close as the end of the feed calls for."""
         if code == "service_unavailable":
-            self.stop()
+            self.stopping()
         elif code == "unauthorized":
             self._grant_ended(message)
         else:
             self._do(self._machine.end(POLICY_VIOLATION, SLOW if code == "lagging" else message))
 
-    def stop(self) -> None:
+    def stopping(self) -> None:
         """Say that the gateway stops, and close so that the client comes back."""
         self.write((SHUTDOWN,))
         self._do(self._machine.end(RESTARTING, "service restart"))

@@ -39,10 +39,6 @@ class Line(Protocol):
         """Send an event, if the client may and wants to hear it."""
         ...
 
-    def stop(self) -> None:
-        """Say that the gateway stops, and close."""
-        ...
-
 
 class Switchboard:
     """What the sockets of the gateway share.
@@ -106,11 +102,6 @@ class Switchboard:
         """Send an event to every connection that may and wants to hear it."""
         for line in tuple(self._lines):
             line.tell(event)
-
-    def stop(self) -> None:
-        """Say goodbye to every connection."""
-        for line in tuple(self._lines):
-            line.stop()
 
     async def run(self) -> None:
         """Tick, and look at the hub's health now and then, until cancelled."""
