@@ -12,6 +12,8 @@ import uvloop
 
 from instar.hub.settings.tree import Settings
 from instar.server import tls, tls_accept
+from instar.server.guard import Guard
+from instar.server.http import Carrier
 from instar.wire.http import Request, Response, StreamResponse
 from instar.wire.limits import SEND_HIGH_BYTES
 
@@ -230,7 +232,6 @@ async def test_an_address_without_descriptors_tries_again(
 ) -> None:
     monkeypatch.setattr(tls_accept, "_RESUME_S", 0.05)
     left, right = socket.socketpair()
-    failures: list[None] = []
 
     class OutOfFiles:
         tries = 0
@@ -246,9 +247,32 @@ async def test_an_address_without_descriptors_tries_again(
             raise OSError(24, "Too many open files")
 
     bound = OutOfFiles()
-    server = tls_accept.TlsServer(bound, asyncio.Protocol, tls.context_of(certificate), lambda: failures.append(None))  # type: ignore[arg-type]
+    server = tls_accept.TlsServer(bound, asyncio.Protocol, tls.context_of(certificate), Carrier([], Guard([])))  # type: ignore[arg-type]
     left.send(b"x")
     await until(lambda: bound.tries == 2)
     server.close()
     left.close()
     right.close()
+
+
+def test_a_handshake_that_ends_after_the_hub_began_to_stop_is_closed(run) -> None:
+    async def test(hub: Running) -> None:
+        client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        assert hub.trusting is not None
+        encryption = hub.trusting.wrap_bio(*client, server_hostname="127.0.0.1")
+        raw = await hub.connect_plain()
+        with pytest.raises(ssl.SSLWantReadError):
+            encryption.do_handshake()
+        raw.send(client[1].read())
+        client[0].write(await raw.reader.read(65_536))
+        hub.server.stop_accepting()
+        encryption.do_handshake()
+        with pytest.raises(ssl.SSLWantReadError):
+            encryption.unwrap()
+        raw.send(client[1].read())
+        while chunk := await raw.reader.read(65_536):
+            client[0].write(chunk)
+        assert await hub.server.drain(5)
+        await raw.close()
+
+    run(test)

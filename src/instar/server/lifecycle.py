@@ -95,7 +95,7 @@ class Server:
             except OSError as error:
                 raise unusable(str(address), address.port, error) from None
             if (context := self._encrypted.get(address)) is not None:
-                self._servers.append(TlsServer(bound, protocol, context, self._carrier.bad_requests.inc))
+                self._servers.append(TlsServer(bound, protocol, context, self._carrier))
             else:
                 self._servers.append(await loop.create_server(protocol, sock=bound, backlog=LISTEN_BACKLOG))
 

@@ -10,6 +10,7 @@ from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
 from instar.wire.limits import LINK_CLOSE_S, TLS_HANDSHAKE_S, TLS_HANDSHAKES_MAX
 
+from .http import Carrier
 from .protocol import Paced
 
 _HANDSHAKE = b"\x16"
@@ -33,7 +34,7 @@ class TlsServer:
         bound: Listening and non-blocking; closed with this.
         make_protocol: Makes the HTTP protocol of a connection.
         context: How it is encrypted.
-        on_failure: Told of each handshake that came to nothing.
+        carrier: Where failed handshakes are counted and faults are told.
     """
 
     def __init__(
@@ -41,12 +42,13 @@ class TlsServer:
         bound: socket.socket,
         make_protocol: Callable[[], asyncio.BaseProtocol],
         context: ssl.SSLContext,
-        on_failure: Callable[[], None],
+        carrier: Carrier,
     ) -> None:
         self._bound = bound
         self._make_protocol = make_protocol
         self._context = context
-        self._on_failure = on_failure
+        self._carrier = carrier
+        self._on_failure = carrier.bad_requests.inc
         self._loop = asyncio.get_running_loop()
         self._silent: dict[socket.socket, asyncio.TimerHandle] = {}
         """Connections that have yet to send their first byte."""
@@ -111,12 +113,15 @@ class TlsServer:
     async def _hand_over(self, connection: socket.socket, *, is_tls: bool) -> None:
         try:
             if is_tls:
-                await self._loop.connect_accepted_socket(
+                transport, _ = await self._loop.connect_accepted_socket(
                     self._make_protocol, connection, ssl=self._context,
                     ssl_handshake_timeout=TLS_HANDSHAKE_S, ssl_shutdown_timeout=LINK_CLOSE_S,
                 )  # fmt: skip
             else:
-                await self._loop.connect_accepted_socket(self._unwelcome, connection)
+                transport, _ = await self._loop.connect_accepted_socket(self._unwelcome, connection)
+            if self._bound.fileno() < 0:
+                # The hub began to stop meanwhile, and does not know this connection.
+                transport.close()
         except OSError:
             # No agreement, a peer that went away, or one that took too long: its loss, and no fault of the hub.
             self._on_failure()
@@ -143,5 +148,5 @@ class TlsServer:
         self._silent.pop(connection).cancel()
         self._loop.remove_reader(connection)
 
-    def _crashed(self, _name: str, _error: BaseException) -> None:
-        self._on_failure()
+    def _crashed(self, name: str, error: BaseException) -> None:
+        self._carrier.fault(name, error=error)
