@@ -60,7 +60,7 @@ async def test_every_slot_ends_once_however_the_clock_jumps(
     begin: Callable[..., Any], beginning: str, clock: Clock, jump: str
 ):
     policies = list(CatchUp)
-    # Each policy meets each beginning and each jump; all three together would say no more, and take three times as long.
+    # Each policy meets each beginning and each jump; all together would say no more and take three times as long.
     catch_up = policies[(list(JUMPS).index(jump) + list(BEGINNINGS.values()).index(beginning)) % len(policies)]
     world: World = await begin()
     await world.engine.room("review")
