@@ -33,15 +33,19 @@ PARAMS: dict[str, dict[str, Any]] = {
 HANDS_OUT = {"device.token.rotate", "device.token.create"}
 """Methods whose very answer is a token."""
 
+CHANGING = re.compile(
+    r"(send|set|add|create|update|delete|remove|patch|apply|reset|inject|run|abort|approve|reject|rename|rotate|revoke"
+    r"|enable|disable|event|wake|agent|heartbeats)$"
+)
+"""Last words of methods that change something."""
+
 
 def reading(generation: Generation) -> list[str]:
     """Return every method that changes nothing."""
-    changing = re.compile(r"(send|set|add|create|update|delete|remove|patch|apply|reset|inject|run|abort|approve|reject|"
-                          r"rename|rotate|revoke|enable|disable|event|wake|agent|heartbeats)$")  # fmt: skip
     return [
         name
         for name, row in SERVED.items()
-        if generation in row.generations and name not in HANDS_OUT and not changing.search(name.rpartition(".")[2])
+        if generation in row.generations and name not in HANDS_OUT and not CHANGING.search(name.rpartition(".")[2])
     ]
 
 

@@ -103,7 +103,7 @@ async def test_a_turn_that_fails_or_takes_too_long(hub: Serving) -> None:
         ({"sessionKey": "agent:nobody:main"}, 'unknown agent id "nobody"'),
         ({"agentId": "guide", "sessionKey": "agent:beta:main"}, "does not match session key agent"),
         ({"sessionKey": "../../etc/passwd"}, "invalid session key"),
-        ({"channel": "whatsapp"}, "unknown channel: whatsapp"),
+        ({"channel": "whatsapp", "deliver": True}, "unknown channel: whatsapp"),
         ({"lane": "night"}, "Instar has no lane"),
         ({"surprise": 1}, "unknown field"),
         ({"idempotencyKey": "with spaces"}, "idempotencyKey"),

@@ -83,7 +83,8 @@ async def agent(call: Call) -> dict[str, Any]:
         InstarError: What sending raises.
     """
     asked = call.params
-    if asked.channel not in ("", CHANNEL, LATEST, INTERNAL):
+    # A channel says where the answer shall be delivered; without `deliver` it says nothing, and older clients name one.
+    if asked.deliver and asked.channel not in ("", CHANNEL, LATEST, INTERNAL):
         raise unknown_channel(asked.channel)
     meant = await place(call, asked.session_key or asked.session_id, asked.agent_id)
     is_repeat = await said_before(call, call.key)
