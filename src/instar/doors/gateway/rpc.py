@@ -19,7 +19,6 @@ from instar.wire.machine import UNREADABLE
 from .call import Client, TurnFailedError
 from .calling import CallContext, call_method
 from .gateway import Gateway
-from .native import NATIVE, invoke_native
 
 PATH = "/api/rpc"
 
@@ -79,13 +78,9 @@ async def _answer(gateway: Gateway, caller: Caller, asked: RpcRequest, request_i
     generation = Generation.MOLTIS
     client = Client(id="rpc", role=OPERATOR, scopes=tuple(theirs(caller.grant.scopes)))
     context = CallContext(gateway, caller, generation, client, request_id)
-    params = bytes(asked.params) or b"{}"
+    params = bytes(asked.params)
     try:
-        if asked.method in NATIVE:
-            payload: object = await invoke_native(gateway.hub, caller, asked.method, params, request_id)
-        else:
-            payload = await call_method(context, asked.method, params)
-        return answer_frame(answer_id, _encode(payload))
+        return answer_frame(answer_id, _encode(await call_method(context, asked.method, params)))
     except InstarError as error:
         row = METHODS.get(asked.method)
         shape = error_shape(error, generation, row.scope_for(generation) if row is not None else "")
