@@ -44,6 +44,32 @@ async def test_it_wakes_whom_it_names_by_their_wake_policy(world: World):
     assert [item.reason for item in page.items] == ["mention"]
 
 
+async def test_it_speaks_into_sessions_and_threads(world: World):
+    caller = await world.engine.agent("gamma", wake="mentions")
+    opened = await world.do(world.admin, "sessions.open", agent_id="gamma", name="main")
+    await world.schedule(agent_id="gamma", room=f"session:{opened.id}")
+    thread = {"kind": "thread", "room_id": "review", "thread_id": "t1"}
+    await world.engine.say(world.admin, "let us talk", target=thread)
+    await world.schedule(room="thread:t1", agent_id="beta")
+    await world.pass_time(60, 10)
+    assert {message["target"]["kind"] for message in world.said()} == {"session", "thread"}
+    page = await world.do(caller, "inbox.read", agent_id="gamma")
+    assert len(page.items) == 1
+
+
+async def test_nobody_is_made_to_speak_where_they_take_no_part(world: World):
+    """A direct conversation of two agents is closed to an administrator, by the clock as by hand."""
+    caller = await world.engine.agent("gamma")
+    opened = await world.do(caller, "dms.open", participant_ids=["beta"])
+    with pytest.raises(InstarError) as refused:
+        await world.schedule(room=f"dm:{opened.id}")
+    assert (refused.value.code, refused.value.detail) == ("forbidden", {"missing": f"a part in dm:{opened.id}"})
+    own = await world.do(world.admin, "dms.open", participant_ids=["gamma"])
+    await world.schedule(room=f"dm:{own.id}")
+    await world.pass_time(60, 10)
+    assert [message["target"]["dm_id"] for message in world.said()] == [own.id]
+
+
 async def test_an_answer_to_it_is_the_first_of_a_chain(world: World):
     caller = await world.engine.agent("gamma")
     await world.do(world.admin, "rooms.members", room_id="review", add=["gamma"])
