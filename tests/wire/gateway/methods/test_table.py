@@ -14,8 +14,8 @@ ROWS = [pytest.param(row, id=name) for name, row in METHODS.items()]
 SEED = {
     "health", "status", "system-presence", "system-event", "last-heartbeat", "set-heartbeats", "wake", "logs.tail",
     "send", "poll", "agent", "agent.wait", "agent.identity.get", "agents.list", "chat.history", "chat.send",
-    "chat.abort", "chat.inject", "sessions.list", "sessions.preview", "sessions.resolve", "sessions.patch", "sessions.reset",
-    "sessions.delete", "sessions.compact", "channels.status", "channels.logout", "web.login.start", "web.login.wait",
+    "chat.abort", "chat.inject", "sessions.list", "sessions.preview", "sessions.resolve", "sessions.patch",
+    "sessions.reset", "sessions.delete", "sessions.compact", "channels.status", "channels.logout", "web.login.start", "web.login.wait",
     "node.list", "node.describe", "node.invoke", "node.rename", "node.pair.request", "node.pair.list",
     "node.pair.approve", "node.pair.reject", "node.pair.verify", "node.invoke.result", "node.event", "skills.bins",
     "device.pair.list", "device.pair.approve", "device.pair.reject", "device.token.rotate", "device.token.revoke",
