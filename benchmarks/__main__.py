@@ -8,7 +8,7 @@ from typing import Any
 
 from .machine import stamp
 
-NAMES = ("appends", "fanout", "publisher", "history", "idle", "start", "command")
+NAMES = ("appends", "fanout", "publisher", "history", "idle", "gateway", "start", "command")
 RESULTS = Path(__file__).parent / "results.json"
 
 

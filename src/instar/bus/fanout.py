@@ -120,6 +120,11 @@ class Fanout:
     def __len__(self) -> int:
         return len(self._rooms_of) + len(self._everywhere)
 
+    @property
+    def listeners(self) -> int:
+        """How many subscribers asked for signals."""
+        return len(self._wants_signals)
+
     def subscribe(self, subscriber: Subscriber, rooms: Iterable[RoomKey], *, signals: bool = False) -> None:
         """Deliver from now on what happens in `rooms`."""
         self._rooms_of[subscriber] = mine = set(rooms)

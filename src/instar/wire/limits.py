@@ -215,7 +215,9 @@ PRESENCE_S = 300.0
 PRESENCE_MAX = 200
 """Rows of presence, the hub's own among them; the oldest gives way, one without a connection first."""
 PRESENCE_PAUSE_S = 0.1
-"""Changes of presence are signalled at most once in this time."""
+"""Changes of presence are signalled at most once in this time …"""
+PRESENCE_ROWS_PER_S = 100_000
+"""… and less often where many listen: a signal brings every row to each of them."""
 
 # Schedules
 SCHEDULES_MAX = 5_000

@@ -165,6 +165,19 @@ async def test_signals_go_to_feeds_that_asked(engine):
     assert silent.signals == []
 
 
+async def test_a_reader_that_takes_nothing_is_sent_no_more_signals(engine):
+    """They would pile up without end: no place of the log says what it lacks."""
+    await engine.agent("beta")
+    await engine.agents.attached("beta", "a1")
+    _, socket = await engine.feed(engine.admin, signals=True)
+    socket.waiting_bytes = limits.SEND_BUFFER_MAX_BYTES + 1
+    await engine.do(engine.admin, "agents.set_presence", agent_id="beta", activity="busy", task="reading")
+    assert socket.signals == []
+    socket.thaw()
+    await engine.do(engine.admin, "agents.set_presence", agent_id="beta", activity="idle")
+    assert [each["activity"] for each in socket.signals] == ["idle"]
+
+
 async def test_a_dead_letter_is_not_sent_to_attachments_again(make_engine):
     engine = await make_engine(attempts=2)
     beta = await engine.agent("beta")

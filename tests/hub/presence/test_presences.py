@@ -13,7 +13,7 @@ from instar.hub.presence.presences import Presences, own_entry
 from instar.wire import presence as wire
 from instar.wire.events import PRESENCE
 from instar.wire.identity import Principal, PrincipalKind, Scope
-from instar.wire.limits import PRESENCE_PAUSE_S, PRESENCE_S
+from instar.wire.limits import PRESENCE_PAUSE_S, PRESENCE_ROWS_PER_S, PRESENCE_S
 from instar.wire.names import Network
 from instar.wire.presence import PresenceChanged, PresenceEntry, PresenceNote
 from tests.hub.conftest import Engine
@@ -167,6 +167,14 @@ async def test_changes_are_told_together_and_in_time(presences: Presences, fanou
     timer = presences._telling
     assert timer is not None
     assert timer.when() - asyncio.get_running_loop().time() == pytest.approx(PRESENCE_PAUSE_S, abs=0.05)
+
+
+async def test_where_many_listen_changes_are_told_less_often(presences: Presences, fanout: Fanout) -> None:
+    for _ in range(2_000):
+        fanout.subscribe(Listener(), [PRESENCE], signals=True)
+    for number in range(99):
+        presences.open(ADA, PresenceEntry(f"c{number}", ""))
+    assert presences._pause_s() == 100 * 2_000 / PRESENCE_ROWS_PER_S
 
 
 class TestOperations:

@@ -108,8 +108,8 @@ class Feed:
             self._held.add(delivery)
 
     def signal(self, signal: SignalOut) -> None:
-        """Write a signal; a feed that is behind drops it, as something stored replaces it."""
-        if self._is_live:
+        """Write a signal; a feed that is behind, or whose reader is, drops it, as something else replaces it."""
+        if self._is_live and self._buffered_bytes() <= SEND_BUFFER_MAX_BYTES:
             self._write(signal.rendered(self._renderer))
 
     def writable(self) -> None:

@@ -17,7 +17,7 @@ from instar.hub.act import Act, Bindings, bind
 from instar.hub.identity.principals import Caller
 from instar.wire import presence as wire
 from instar.wire.events import PRESENCE
-from instar.wire.limits import PRESENCE_PAUSE_S, PRESENCE_S
+from instar.wire.limits import PRESENCE_PAUSE_S, PRESENCE_ROWS_PER_S, PRESENCE_S
 from instar.wire.names import Network
 from instar.wire.operation import Nothing
 from instar.wire.presence import PresenceChanged, PresenceEntry, PresenceList, PresenceNote
@@ -31,7 +31,8 @@ DISCONNECT = "disconnect"
 
 
 class Presences:
-    """Who is here. Changes are signalled to feeds that read `system:presence`, at most once in `PRESENCE_PAUSE_S`.
+    """Who is here. Changes are signalled to feeds that read `system:presence`, at most once in `PRESENCE_PAUSE_S`,
+    and less often where many listen.
 
     Args:
         fanout: Where signals go.
@@ -127,8 +128,12 @@ class Presences:
     def _tell_soon(self) -> None:
         self.version += 1
         if self._telling is None:
-            wait_s = max(0.0, self._told_at + PRESENCE_PAUSE_S - self._clock())
+            wait_s = max(0.0, self._told_at + self._pause_s() - self._clock())
             self._telling = asyncio.get_running_loop().call_later(wait_s, self._tell)
+
+    def _pause_s(self) -> float:
+        """Return how long to gather changes: a crowd that comes at once must not be told of itself at every step."""
+        return max(PRESENCE_PAUSE_S, len(self._rows) * self._fanout.listeners / PRESENCE_ROWS_PER_S)
 
     def _tell(self) -> None:
         self._telling = None

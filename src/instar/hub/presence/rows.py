@@ -55,6 +55,9 @@ class Rows:
         for row in self._rows.values():
             yield row.entry
 
+    def __len__(self) -> int:
+        return len(self._rows) + 1
+
     def get(self, key: Key) -> Row | None:
         """Return a row, or None."""
         return self._rows.get(key)
