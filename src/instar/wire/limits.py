@@ -198,7 +198,7 @@ GATEWAY_TICK_S = 30.0
 GATEWAY_HEALTH_S = 60.0
 """`health` without `probe` may be as old as this."""
 GATEWAY_HANDSHAKE_S = 15.0
-GATEWAY_V3_HANDSHAKE_S = 10.0
+"""`connect` must have come and been answered within this time."""
 GATEWAY_UNAUTHENTICATED_PER_PEER_MAX = 32
 """Sockets of one address that have yet to pass `connect`; more are answered 503."""
 GATEWAY_PENDING_MAX = 256
@@ -206,7 +206,7 @@ GATEWAY_PENDING_MAX = 256
 GATEWAY_EARLY_FRAMES_MAX = 16
 """Frames that a client may send before its `connect` is answered; more end it."""
 GATEWAY_WRITES_PER_MIN = 30
-"""Calls of one control-plane method by one device and address per minute."""
+"""Calls of one method that writes settings, by one device or credential per minute."""
 GATEWAY_CLOSE_REASON_MAX_BYTES = 120
 PAIRING_WAIT_S = 300.0
 """How long a Moltis node's socket is held while its request waits."""

@@ -1,6 +1,7 @@
 """How a call finds its handler: the row, its parameters decoded, its key present, then the handler."""
 
 from dataclasses import dataclass
+from math import ceil
 
 import msgspec
 
@@ -40,6 +41,7 @@ _DECODERS = {
 
 
 HEALTH = "health"
+CONTROL_WRITES = frozenset({"config.set", "config.patch", "config.apply"})
 BARE = frozenset((b"", b"{}"))
 
 
@@ -61,7 +63,7 @@ async def call_method(context: CallContext, name: str, raw_params: bytes) -> obj
 
     Raises:
         InstarError: `forbidden` or `not_found` for these; `bad_request` for parameters that do not fit; what the
-            handler raises.
+            handler raises; `rate_limited` for too many writes of settings.
     """
     row = METHODS.get(name)
     if row is not None and context.generation not in row.generations:
@@ -82,7 +84,17 @@ async def call_method(context: CallContext, name: str, raw_params: bytes) -> obj
         peer=context.peer,
         gateway=context.gateway,
     )
+    if name in CONTROL_WRITES:
+        _pace(context, name)
     return await HANDLERS[name](call)
+
+
+def _pace(context: CallContext, name: str) -> None:
+    """Let a write of settings pass, as long as one device or credential does not make too many."""
+    who = context.client.device_id or context.caller.grant.id
+    if wait_s := context.gateway.writes.take((name, who)):
+        told = f"rate limit exceeded for {name}; retry after {ceil(wait_s)}s"
+        raise InstarError("rate_limited", told, retry_after_s=wait_s)
 
 
 def _check_role(context: CallContext, name: str, row: Method | None) -> None:

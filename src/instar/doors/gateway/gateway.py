@@ -4,7 +4,9 @@ import time
 import uuid
 from dataclasses import dataclass
 
+from instar.base.buckets import Buckets
 from instar.hub.operations.hub import Hub
+from instar.wire.limits import GATEWAY_WRITES_PER_MIN
 
 from .health import HealthCache
 
@@ -27,7 +29,7 @@ class Gateway:
         installation: Where it lives.
     """
 
-    __slots__ = ("boot_id", "health", "health_version", "hub", "installation", "started_at")
+    __slots__ = ("boot_id", "health", "health_version", "hub", "installation", "started_at", "writes")
 
     def __init__(self, hub: Hub, installation: Installation | None = None) -> None:
         self.hub = hub
@@ -36,6 +38,8 @@ class Gateway:
         self.health_version = 1
         """Rises each time that health was looked at anew for everybody."""
         self.started_at = time.monotonic()
+        self.writes = Buckets(GATEWAY_WRITES_PER_MIN / 60, GATEWAY_WRITES_PER_MIN)
+        """How often a method that writes settings may be called."""
         self.boot_id = str(uuid.uuid4())
 
     @property

@@ -46,8 +46,11 @@ def ours(words: Iterable[str], role: str) -> frozenset[Scope]:
 
 
 def theirs(scopes: frozenset[Scope]) -> list[str]:
-    """Return the dialect's scopes that these rights amount to; admin implies observe."""
-    reach = scopes | {Scope.OBSERVE} if Scope.ADMIN in scopes else scopes
+    """Return the dialect's scopes that these rights amount to; admin implies observe.
+
+    Making keys is no right of the dialect's: who was let in for everything but that is its admin.
+    """
+    reach = scopes | {Scope.KEYS, Scope.OBSERVE} if Scope.ADMIN in scopes else scopes
     return [word for word, needed in SCOPES.items() if needed and needed <= reach]
 
 
