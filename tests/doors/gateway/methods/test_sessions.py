@@ -1,5 +1,3 @@
-import asyncio
-
 import pytest
 
 from tests.doors.gateway.serving import Serving
@@ -109,8 +107,9 @@ async def test_creating_is_safe_to_repeat(hub: Serving) -> None:
         assert len((await one.ok("sessions.get", key=made["key"]))["messages"]) == 2
         await one.ok("sessions.send", key=made["key"], message="again", idempotencyKey="more-1")
         await one.ok("agent.wait", runId="more-1")
-        while not (found := await one.ok("sessions.search", query="hello", sessionKeys=[made["key"]]))["results"]:
-            await asyncio.sleep(0.01)  # the index follows the log
+        found = {"results": []}
+        while not found["results"]:  # the index follows the log
+            found = await one.ok("sessions.search", query="hello", sessionKeys=[made["key"]])
         assert found["results"][0].keys() >= {"sessionKey", "messageId", "role", "timestamp", "snippet", "score"}
         empty = await one.ok("sessions.create", key="agent:guide:empty")
         assert (empty["key"], empty["runStarted"]) == ("agent:guide:empty", False)
