@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -234,6 +235,9 @@ class GatewaySession(FedSession[ServerAction]):
         self._settle()
         self._board.enter(self)
         self._do(self._machine.admitted(hello))
+        # Nothing is due on the machine any more, and no secret is kept for as long as the connection lives.
+        self._heartbeat.discard(self)
+        self._credential, self._came = None, replace(self._came, token="")
         self._release()
 
     def _release(self) -> None:

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from .method import Generation
 
+
 def _absent() -> Raw:
     return Raw(b"")
 

@@ -102,7 +102,7 @@ class ServerMachine:
         self.state = State.AWAITING_CONNECT
         self.generation: Generation | None = None
         self.who: Introduction | None = None
-        """What the client said of itself."""
+        """What the client said of itself, until it was admitted."""
         self._arrival = arrival
         self._node_nonce = node_nonce
         self._connect_id = ""
@@ -198,6 +198,8 @@ class ServerMachine:
             return []
         self._move(Step.ADMITTED)
         self._cut_at = inf
+        # What it presented has served: no secret is kept for as long as the connection lives.
+        self.who = self._proof = None
         actions: list[ServerAction] = [Send(frames.answer_frame(self._connect_id, hello))]
         early, self._early = self._early, []
         for payload in early:
