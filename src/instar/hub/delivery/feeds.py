@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
-from instar.bus.fanout import Fanout, Pump, Renderer
+from instar.bus.fanout import Fanout, Pump, R, Renderer
 from instar.hub.identity.authority import Authority
 from instar.hub.identity.principals import Caller
 from instar.hub.rooms.directory import Directory
@@ -72,8 +72,8 @@ class Feeds:
     def open(
         self,
         caller: Caller,
-        sink: Sink,
-        renderer: Renderer,
+        sink: Sink[R],
+        renderer: Renderer[R],
         *,
         start_seq: int,
         agent_id: str = "",
