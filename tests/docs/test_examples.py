@@ -86,7 +86,9 @@ def commands(page: str) -> list[str]:
     return [command for command in shown if not command.startswith(NOT_RUN)]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/start.md", "docs/agents.md", "docs/people.md", "docs/schedules.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/start.md", "docs/agents.md", "docs/people.md", "docs/schedules.md"]
+)
 def test_a_pages_commands_run_in_order(page: str, hub: Hub, tmp_path: Path) -> None:
     shown = commands(page)
     assert len(shown) >= 2
