@@ -152,6 +152,13 @@ def opened(port: int, credential: "str | Device", mode: str = "cli") -> Line:
     return line
 
 
+def _ask(slot: int, method: str) -> bytes:
+    """Return a request; JSON behind the method's name is its parameters."""
+    name, _, params = method.partition(" ")
+    request: dict[str, Any] = {"type": "req", "id": str(slot), "method": name}
+    return json.dumps(request | ({"params": json.loads(params)} if params else {})).encode()
+
+
 def roundtrips(port: int, token: str, method: str, sockets: int, in_flight: int, count: int) -> dict[str, Any]:
     """Keep so many requests under way, the sockets in turn, until `count` are answered; return rate and latency."""
     lines = [opened(port, token) for _ in range(sockets)]
@@ -159,7 +166,7 @@ def roundtrips(port: int, token: str, method: str, sockets: int, in_flight: int,
     for line in lines:
         line.socket.setblocking(False)
         selector.register(line.socket, selectors.EVENT_READ, line)
-    asks = [frame(json.dumps({"type": "req", "id": str(slot), "method": method}).encode()) for slot in range(in_flight)]
+    asks = [frame(_ask(slot, method)) for slot in range(in_flight)]
     sent_at = [0.0] * in_flight
     spent: list[float] = []
     began = time.perf_counter()
