@@ -227,6 +227,8 @@ class Authenticator:
 
     def _deviceless(self, credential: Credential) -> Caller:
         """Return who comes in a device's dialect without a device: on this machine alone, with the shared secret."""
+        if credential.role == Role.NODE:
+            raise refusals.device_required()
         if credential.token or credential.password:
             if credential.is_direct:
                 return self._confined(credential, shared_root())

@@ -24,8 +24,11 @@ def local_root() -> Grant:
 
 
 def shared_root() -> Grant:
-    """Return the grant of who presents the gateway's shared secret on this machine: neither keys nor a node."""
-    return Grant(SHARED_GRANT_ID, GATEWAY, "shared", frozenset(Scope) - {Scope.KEYS, Scope.NODE})
+    """Return the grant of who presents the gateway's shared secret on this machine: everything but keys.
+
+    It holds `node` to let nodes in with; nobody is a node by it, for a node has a device.
+    """
+    return Grant(SHARED_GRANT_ID, GATEWAY, "shared", frozenset(Scope) - {Scope.KEYS})
 
 
 def anonymous_here() -> Grant:

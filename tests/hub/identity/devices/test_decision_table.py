@@ -118,9 +118,10 @@ async def test_the_secret_without_a_device_is_good_on_this_machine_alone(
 ) -> None:
     desk = await make_desk(policy=policy)
     asked: dict[str, Any] = {field: SECRET, "role": "operator", "scopes": EVERYTHING}
-    assert outcome(desk, Credential(**asked, **HERE)) == ("shared", EVERYTHING - {Scope.KEYS, Scope.NODE})
+    assert outcome(desk, Credential(**asked, **HERE)) == ("shared", EVERYTHING - {Scope.KEYS})
     assert outcome(desk, Credential(**{**asked, "scopes": scopes("observe")}, **HERE)) == ("shared", scopes("observe"))
     assert outcome(desk, Credential(**{**asked, "scopes": scopes("keys")}, **HERE)) == ("shared", frozenset())
+    assert outcome(desk, Credential(**{**asked, "role": "node"}, **HERE)) == ("not_paired", "device_required")
     assert outcome(desk, Credential(**asked, **FAR)) == ("not_paired", "device_required")
     assert outcome(desk, Credential(**asked, **BROWSER)) == ("not_paired", "device_required")
 
