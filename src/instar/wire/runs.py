@@ -60,7 +60,7 @@ class AwaitRun(Struct, omit_defaults=True):
     """The message that woke the agent."""
     agent_id: str = ""
     """Of several agents that it woke, this one; empty: the first."""
-    wait: Annotated[float, Meta(ge=0, le=WAIT_MAX_S)] = 30.0
+    wait: Annotated[float, Meta(ge=0, le=WAIT_MAX_S)] = 0.0
 
 
 class AwaitedRun(Struct, frozen=True, omit_defaults=True):

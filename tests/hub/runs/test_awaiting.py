@@ -22,7 +22,7 @@ async def begin(world, params: AwaitRun) -> asyncio.Task:
 
 async def test_the_answer_comes_with_the_end(world):
     sent = await world.send("hello")
-    waiting = await begin(world, AwaitRun(message_id=sent.message_id))
+    waiting = await begin(world, AwaitRun(message_id=sent.message_id, wait=30))
     run = await world.puppet.runs.get()
     run.say("Hel")
     run.say("lo!")
@@ -34,7 +34,7 @@ async def test_the_answer_comes_with_the_end(world):
 
 
 async def test_a_wait_may_begin_before_its_message(world):
-    waiting = await begin(world, AwaitRun(message_id="to-come"))
+    waiting = await begin(world, AwaitRun(message_id="to-come", wait=30))
     await world.send("hello", message_id="to-come")
     run = await world.puppet.runs.get()
     run.say("there")
@@ -73,7 +73,7 @@ async def test_what_wakes_nobody_has_no_run(world):
 
 async def test_a_failed_run_says_why_and_what_it_had_said(world):
     sent = await world.send("hello")
-    waiting = await begin(world, AwaitRun(message_id=sent.message_id))
+    waiting = await begin(world, AwaitRun(message_id=sent.message_id, wait=30))
     run = await world.puppet.runs.get()
     run.say("half")
     run.end(InstarError("unprocessable_entity", "no good"))
@@ -89,7 +89,7 @@ async def test_of_several_agents_one_is_awaited(world):
     await world.join("second")
     sent = await world.send("hello")
     runs = {run.work.agent_id: run for run in [await world.puppet.runs.get() for _ in range(2)]}
-    waiting = await begin(world, AwaitRun(message_id=sent.message_id, agent_id="second"))
+    waiting = await begin(world, AwaitRun(message_id=sent.message_id, agent_id="second", wait=30))
     runs["guide"].end()
     await world.finished(1)
     assert not waiting.done()

@@ -113,11 +113,11 @@ async def test_nodes(hub: Serving) -> None:
         assert (await reader.ok("node.list"))["nodes"] == []
 
 
-async def test_the_shared_secret_lets_no_node_in(hub: Serving) -> None:
-    request_id = await asks(hub, Key(), **NODE)
+async def test_the_shared_secret_lets_nodes_in(hub: Serving) -> None:
+    request_id = await asks(hub, key := Key(), **NODE)
     async with client(hub, *ALL) as one:
-        error = await one.fails("device.pair.approve", requestId=request_id)
-        assert "needs scope node" in error["message"]
+        await one.ok("device.pair.approve", requestId=request_id)
+        assert [row["nodeId"] for row in (await one.ok("node.list"))["nodes"]] == [key.id]
 
 
 async def test_moltis_lists_arrays_and_opens_the_window(hub: Serving) -> None:
