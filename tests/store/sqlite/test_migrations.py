@@ -14,10 +14,11 @@ from instar.store import log
 from instar.store.sqlite import migrations, open_store
 from instar.store.sqlite.copying import verify_database
 
-SECOND = migrations.Migration(
-    2, "second", "CREATE TABLE extra (org TEXT NOT NULL) STRICT; INSERT INTO extra (org) SELECT org FROM events;"
-)
 SHIPPED = migrations.shipped()
+NEWEST = SHIPPED[-1].version
+NEXT = migrations.Migration(
+    NEWEST + 1, "next", "CREATE TABLE extra (org TEXT NOT NULL) STRICT; INSERT INTO extra (org) SELECT org FROM events;"
+)
 
 
 def stored(folder, sql):
@@ -59,19 +60,19 @@ async def test_every_table_is_strict_and_has_an_org(folder):
     assert all("org TEXT NOT NULL" in sql for name, sql in tables if name not in {"orgs", "schema_migrations"})
 
 
-async def test_a_second_step_runs_after_a_verified_copy(folder):
-    store = await open_store(folder, steps=[*SHIPPED, SECOND])
-    assert (await store.check())["schema"] == "2"
+async def test_a_further_step_runs_after_a_verified_copy(folder):
+    store = await open_store(folder, steps=[*SHIPPED, NEXT])
+    assert (await store.check())["schema"] == str(NEXT.version)
     assert await store.read(lambda reader: reader.rows("SELECT org FROM extra")) == [("home",)]
     await store.close()
-    copy = folder / "backups" / "before-migration-2.db"
+    copy = folder / "backups" / f"before-migration-{NEXT.version}.db"
     verify_database(copy)
     assert copy.stat().st_mode & 0o77 == 0
     before = apsw.Connection(str(copy))
-    assert before.execute("SELECT MAX(version) FROM schema_migrations").fetchall() == [(1,)]
+    assert before.execute("SELECT MAX(version) FROM schema_migrations").fetchall() == [(NEWEST,)]
     assert before.execute("SELECT COUNT(*) FROM events").fetchall() == [(1,)]
     before.close()
-    again = await open_store(folder, steps=[*SHIPPED, SECOND])
+    again = await open_store(folder, steps=[*SHIPPED, NEXT])
     await again.close()
     assert sorted(path.name for path in copy.parent.iterdir()) == [copy.name]
 
@@ -81,7 +82,7 @@ async def test_a_new_directory_needs_no_copy(folder):
 
 
 async def test_a_newer_schema_is_refused_untouched(folder):
-    await (await open_store(folder, steps=[*SHIPPED, SECOND])).close()
+    await (await open_store(folder, steps=[*SHIPPED, NEXT])).close()
     before = (folder / "instar.db").read_bytes()
     assert await refusal(folder, SHIPPED) == "schema_too_new"
     assert (folder / "instar.db").read_bytes() == before
@@ -93,9 +94,9 @@ async def test_another_content_of_an_applied_step_is_refused(folder):
 
 
 async def test_a_failing_step_changes_nothing(folder):
-    broken = SECOND._replace(sql="CREATE TABLE extra (org TEXT) STRICT; INSERT INTO nowhere VALUES (1);")
+    broken = NEXT._replace(sql="CREATE TABLE extra (org TEXT) STRICT; INSERT INTO nowhere VALUES (1);")
     assert await refusal(folder, [*SHIPPED, broken]) == "internal_error"
-    assert stored(folder, "SELECT MAX(version) FROM schema_migrations") == [(1,)]
+    assert stored(folder, "SELECT MAX(version) FROM schema_migrations") == [(NEWEST,)]
     assert stored(folder, "SELECT name FROM sqlite_schema WHERE name = 'extra'") == []
     await (await open_store(folder)).close()
 
@@ -104,7 +105,7 @@ KILLED = """
 import asyncio, os, pathlib, signal, sys
 import apsw
 from instar.store.sqlite import connections, migrations, open_store
-step = migrations.Migration(2, "second", "CREATE TABLE extra (org TEXT NOT NULL) STRICT;"
+step = migrations.Migration(len(migrations.shipped()) + 1, "next", "CREATE TABLE extra (org TEXT NOT NULL) STRICT;"
     "INSERT INTO extra VALUES ('x'); SELECT die();")
 connect = connections.connect
 def dying(path, *flags):
@@ -121,7 +122,7 @@ async def test_kill_in_the_middle_of_a_step_leaves_the_step_before(folder, draft
         subprocess.run, [sys.executable, "-c", KILLED, str(folder)], check=False, env=os.environ, timeout=30
     )
     assert ended.returncode == -signal.SIGKILL
-    store = await open_store(folder, steps=[*SHIPPED, SECOND])
+    store = await open_store(folder, steps=[*SHIPPED, NEXT])
     assert await store.read(lambda reader: reader.rows("SELECT org FROM extra")) == [("home",)]
     assert len(await store.read(lambda reader: log.after(reader, 0, 10))) == 1
     await store.close()
