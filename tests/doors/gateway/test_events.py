@@ -60,6 +60,25 @@ async def test_a_turn_is_heard_from_start_to_end(hub: Serving, generation: str) 
         assert numbers == list(range(1, len(numbers) + 1))
 
 
+async def test_changed_sessions_are_told_to_who_asked(hub: Serving) -> None:
+    async with hub.socket() as peer, hub.socket() as other:
+        await peer.hello(admin())
+        await other.hello(admin())
+        assert (await peer.call("sessions.subscribe"))["ok"]
+        key = "agent:guide:plans"
+        for method, params in (
+            ("sessions.create", {"key": key, "label": "Plans"}),
+            ("sessions.patch", {"key": key, "label": "Other plans"}),
+            ("sessions.reset", {"key": key}),
+            ("sessions.delete", {"key": key}),
+        ):
+            assert (await other.call(method, params))["ok"], method
+        told = [(await peer.event("sessions.changed"))["payload"] for _ in range(4)]
+        assert [one["reason"] for one in told] == ["opened", "updated", "reset", "removed"]
+        assert {(one["sessionKey"], one["agentId"]) for one in told} == {(key, "guide")}
+        assert "sessions.changed" not in {event["event"] for event in other.events}
+
+
 async def test_numbers_have_no_gaps(hub: Serving) -> None:
     async with hub.socket() as reader, hub.socket() as peer:
         await reader.hello(hello(auth=TOKEN))

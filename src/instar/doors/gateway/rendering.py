@@ -25,9 +25,10 @@ NOTICES: Mapping[str, Notice] = {
     "schedule.removed": notices.scheduled,
     "schedule.fired": notices.slotted,
     "schedule.missed": notices.slotted,
-    "room.created": notices.session_changed,
-    "room.updated": notices.session_changed,
-    "room.removed": notices.session_changed,
+    "session.opened": notices.session_changed,
+    "session.updated": notices.session_changed,
+    "session.reset": notices.session_changed,
+    "session.removed": notices.session_changed,
     "settings.changed": notices.configured,
 }
 """Event of the log → how it is told; those of conversations are `ChatEvents`'."""
