@@ -1,6 +1,7 @@
 """What the audit log is told of refused callers."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from instar.hub.identity.credentials import Credential
 from instar.hub.identity.identity import Identity
 from instar.hub.identity.notices import Notices
 from instar.store import log
+from instar.store.seam import AppendResult, Draft
 from instar.store.sqlite import SqliteStore
 from instar.wire.events import AUDIT
 from instar.wire.limits import AUTH_FAILURES_MAX
@@ -54,3 +56,24 @@ async def test_what_waits_is_bounded_and_kept_until_it_is_written(
     with pytest.raises(InstarError):
         await notices.flush()
     assert len(notices._waiting) == 1
+
+
+async def test_two_duties_that_write_at_once_lose_nothing_that_comes_meanwhile(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, append = asyncio.Event(), store.append
+
+    async def held(drafts: Sequence[Draft]) -> list[AppendResult]:
+        await gate.wait()
+        return await append(drafts)
+
+    monkeypatch.setattr(store, "append", held)
+    notices = Notices(store, lambda: Micros(1))
+    notices.locked("198.51.100.1")
+    duties = [asyncio.ensure_future(notices.flush()) for _ in range(2)]
+    await asyncio.sleep(0)
+    notices.locked("198.51.100.2")
+    gate.set()
+    await asyncio.gather(*duties)
+    await notices.flush()
+    assert [payload["subject"] for _, payload in await audited(store)] == ["198.51.100.1", "198.51.100.2"]

@@ -52,7 +52,11 @@ class Notices:
 
     async def flush(self) -> None:
         """Write what waits. To be called each second, and at the end."""
-        waiting = tuple(self._waiting)
-        if waiting:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        try:
             await self._store.append(waiting)
-            del self._waiting[: len(waiting)]
+        except BaseException:
+            self._waiting = waiting + self._waiting
+            raise
