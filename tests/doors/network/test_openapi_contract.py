@@ -40,6 +40,9 @@ CHECKED = (
     suppress_health_check=list(HealthCheck),
 )
 def test_answers_are_as_documented(case: Any, hub: RunningHub) -> None:
+    if case.query and "wait" in case.query:
+        # A long poll that is allowed its minute keeps it.
+        case.query["wait"] = 0
     validated(case, hub)
 
 
@@ -61,6 +64,11 @@ REFUSED = {
     "keys.rotate": 404,
     "auth.exchange": 401,
     "auth.logout": 409,
+    "auth.password": 401,
+    "people.set_password": 404,
+    "people.disable": 404,
+    "people.enable": 404,
+    "people.remove": 404,
     "devices.ask": 401,
     "devices.outcome": 404,
     "devices.sign_in": 401,
