@@ -44,6 +44,23 @@ def test_counts_of_principals_do_not_pile_up() -> None:
     assert not streams._counts
 
 
+def test_a_stream_may_name_its_credential_later_and_once() -> None:
+    streams = Streams(limit=4, per_principal=1)
+    first, second = Live(), Live()
+    streams.enter(first, "")
+    streams.enter(second, "")
+    streams.claim(first, "a")
+    streams.claim(first, "b")
+    streams.claim(Live(), "c")
+    with pytest.raises(InstarError) as caught:
+        streams.claim(second, "a")
+    assert caught.value.code == "too_many_streams"
+    streams.claim(second, "b")
+    streams.leave(first)
+    streams.leave(second)
+    assert not streams._counts
+
+
 def test_the_end() -> None:
     streams = Streams()
     live = Live()

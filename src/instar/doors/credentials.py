@@ -1,6 +1,7 @@
 """Where a credential may stand in a request: the Authorization header, then the session cookie; nowhere else."""
 
 from instar.base.errors import InstarError
+from instar.hub.operations.hub import Caller
 from instar.wire.http import Request
 from instar.wire.limits import SESSION_S
 
@@ -50,6 +51,11 @@ def _cookie(header: str) -> str:
 def has_origin(request: Request) -> bool:
     """Whether a browser sent it."""
     return "origin" in request.headers
+
+
+def holder(caller: Caller, peer: str) -> str:
+    """Return against whom a stream is counted: the credential, or without one the address."""
+    return f"peer:{peer}" if caller.is_anonymous else caller.grant.id
 
 
 def session_cookie(token: str, request: Request) -> tuple[str, str]:

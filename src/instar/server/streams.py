@@ -50,7 +50,23 @@ class Streams:
             raise InstarError("service_unavailable", "the hub is stopping", retry_after_s=1.0)
         if len(self._owners) >= self._limit:
             raise InstarError("too_many_streams", f"the hub has its {self._limit} live streams", retry_after_s=5.0)
-        count = self._counts.get(principal, 0) if principal else 0
+        self._count(principal)
+        self._owners[stream] = principal
+
+    def claim(self, stream: Live, principal: str) -> None:
+        """Count a stream that opened without a credential against the one that it has named since; once.
+
+        Raises:
+            InstarError: `too_many_streams` when the credential has as many as it may.
+        """
+        if self._owners.get(stream) == "":
+            self._count(principal)
+            self._owners[stream] = principal
+
+    def _count(self, principal: str) -> None:
+        if not principal:
+            return
+        count = self._counts.get(principal, 0)
         if count >= self._per_principal:
             raise InstarError(
                 "too_many_streams",
@@ -58,9 +74,7 @@ class Streams:
                 hint="Close a stream, or raise `limits.streams_per_principal`.",
                 retry_after_s=5.0,
             )
-        self._owners[stream] = principal
-        if principal:
-            self._counts[principal] = count + 1
+        self._counts[principal] = count + 1
 
     def leave(self, stream: Live) -> None:
         """Count a stream no more; unknown ones are no error."""

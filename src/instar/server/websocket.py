@@ -278,6 +278,10 @@ class Link(asyncio.Protocol):
         else:
             self._transport.write(frames)
 
+    def claim(self, principal: str) -> None:
+        """Count the socket against a credential; see `Streams.claim`."""
+        self._carrier.streams.claim(self, principal)
+
     def limit_messages(self, max_bytes: int) -> None:
         """Refuse larger messages from now on."""
         if self._frames is not None:

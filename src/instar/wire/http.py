@@ -64,7 +64,15 @@ class StreamResponse(msgspec.Struct):
 
 
 class Connection(Protocol):
-    """What a socket session may do to its carrier. No method blocks and none raises."""
+    """What a socket session may do to its carrier. No method blocks, and none but `claim` raises."""
+
+    def claim(self, principal: str) -> None:
+        """Count a socket that opened without a credential against the one that it has named since.
+
+        Raises:
+            InstarError: `too_many_streams` when the credential has as many as it may.
+        """
+        ...
 
     def send_text(self, payload: bytes) -> None:
         """Frame and write one text message."""

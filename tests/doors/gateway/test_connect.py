@@ -362,6 +362,19 @@ async def test_too_many_unauthenticated_sockets(hub: Serving) -> None:
             await late.hello(hello(auth=TOKEN))
 
 
+async def test_connections_of_one_credential_are_counted_as_the_operator_says(tmp_path: Path) -> None:
+    flags = {"auth__token": SECRET, "limits__streams_per_principal": 1}
+    async with serving(tmp_path / "data", **flags) as hub, hub.socket() as one, hub.socket() as two:
+        # Both knock before either was admitted: they are counted nevertheless.
+        await one.challenge()
+        await two.challenge()
+        answers = await asyncio.gather(*(peer.connect(hello(auth=TOKEN)) for peer in (one, two)))
+        assert sorted(answer["ok"] for answer in answers) == [False, True]
+        [refused] = [answer["error"] for answer in answers if not answer["ok"]]
+        assert refused["code"] == "UNAVAILABLE"
+        assert refused["message"] == "this credential has its 1 live streams"
+
+
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
 async def test_forwarding_headers_of_nobody_in_particular(hub: Serving, header: str) -> None:
     with pytest.raises(websockets.InvalidStatus) as refusal:

@@ -10,6 +10,7 @@ import msgspec
 
 from instar.base.errors import InstarError
 from instar.base.ids import new_id
+from instar.doors import credentials
 from instar.doors.fed_session import FedSession
 from instar.hub.operations.hub import Caller, Credential, Feed, Presence
 from instar.wire.devices import PairingRequest, PairingState
@@ -205,9 +206,10 @@ class GatewaySession(FedSession[ServerAction]):
 
     async def _open(self, who: Introduction, caller: Caller, device_id: str) -> None:
         """Admit the client: from here on it is told what it may hear, and asked nothing more."""
-        gateway = self._board.gateway
+        gateway, connection = self._board.gateway, self._connection
+        assert connection is not None  # `closed` ends this task
         client = client_of(who, caller, device_id)
-        self._board.admit(caller)
+        connection.claim(credentials.holder(caller, self._came.peer))
         self.caller = caller
         self._hearing = hearing_of(who, client.scopes)
         # The grant may have ended while the client was decided on: then this calls back at once.

@@ -15,7 +15,6 @@ from instar.wire.limits import (
     GATEWAY_HEALTH_S,
     GATEWAY_TICK_S,
     GATEWAY_UNAUTHENTICATED_PER_PEER_MAX,
-    STREAMS_PER_PRINCIPAL_MAX,
 )
 
 from .gateway import Gateway
@@ -57,7 +56,6 @@ class Switchboard:
         }
         self._lines: set[Line] = set()
         self._waiting: Counter[str] = Counter()
-        self._held: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -72,31 +70,18 @@ class Switchboard:
 
     def settle(self, peer: str) -> None:
         """Count it no more: it passed, or has gone."""
-        _take_one(self._waiting, _site(peer))
-
-    def admit(self, caller: Caller) -> None:
-        """Let one more connection of a credential pass.
-
-        Raises:
-            InstarError: `too_many_streams` when it has `STREAMS_PER_PRINCIPAL_MAX` already.
-        """
-        held = self._held[caller.grant.id]
-        if held >= STREAMS_PER_PRINCIPAL_MAX:
-            raise InstarError("too_many_streams", f"this credential has its {held} live connections")
+        site = _site(peer)
+        self._waiting[site] -= 1
+        if not self._waiting[site]:
+            del self._waiting[site]
 
     def enter(self, line: Line) -> None:
         """Tell this connection what concerns all, from now on."""
         self._lines.add(line)
-        if line.caller is not None:
-            self._held[line.caller.grant.id] += 1
 
     def leave(self, line: Line) -> None:
         """Forget a connection; an unknown one is no error."""
-        if line not in self._lines:
-            return
         self._lines.discard(line)
-        if line.caller is not None:
-            _take_one(self._held, line.caller.grant.id)
 
     def tell(self, event: Outgoing) -> None:
         """Send an event to every connection that may and wants to hear it."""
@@ -133,12 +118,6 @@ class Switchboard:
                 seen[key] = outgoing("health", payload)
             if (event := seen[key]) is not None:
                 line.tell(event)
-
-
-def _take_one(counter: Counter[str], key: str) -> None:
-    counter[key] -= 1
-    if counter[key] <= 0:
-        del counter[key]
 
 
 def _site(peer: str) -> str:

@@ -117,7 +117,7 @@ class NetworkDoor:
                 self._hub.admit_attachment(caller)
         except InstarError as error:
             return Upgrade(refusal=error_reply(error, request.request_id, route=ATTACH_PATH))
-        holder = _holder(caller, request)
+        holder = credentials.holder(caller, request.peer)
         if is_link:
             link = LinkSession(self._link, caller, request.request_id, request.peer)
             return Upgrade(link, SUBPROTOCOL, principal=holder)
@@ -187,7 +187,8 @@ class NetworkDoor:
         caller = await self._caller(request)
         if request.method == "HEAD":
             return Response(200, b"", "text/event-stream", route=route)
-        return await open_stream(self._hub, caller, request, self._stream_renderer, _holder(caller, request))
+        holder = credentials.holder(caller, request.peer)
+        return await open_stream(self._hub, caller, request, self._stream_renderer, holder)
 
     async def _no_upgrade(self, request: Request, route: str) -> Answer:  # noqa: ARG002
         raise InstarError("bad_request", f"{route} is a WebSocket", hint="Connect with a WebSocket client.")
@@ -235,8 +236,3 @@ def _credential(request: Request, token: str, vouched_for: str = "") -> Credenti
         peer=request.peer,
         has_origin=credentials.has_origin(request),
     )
-
-
-def _holder(caller: Caller, request: Request) -> str:
-    """Return against whom a stream is counted: the credential, or without one the address."""
-    return f"peer:{request.peer}" if caller.is_anonymous else caller.grant.id
