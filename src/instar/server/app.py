@@ -22,7 +22,7 @@ from instar.hub.settings.load import Loaded
 from instar.hub.settings.sources import overruled
 from instar.hub.settings.tree import Settings
 from instar.store.sqlite import open_store
-from instar.wire.limits import LEDGER_KEEP_S, UPLOAD_KEEP_S
+from instar.wire.limits import GATEWAY_HEALTH_S, GATEWAY_TICK_S, LEDGER_KEEP_S, UPLOAD_KEEP_S
 
 from . import lifecycle, logs, tls
 from .console import Console
@@ -149,7 +149,7 @@ class App:
         await parts.runs.open()
         parts.schedules.open()
         self._background.start("search", parts.rooms.search.run())
-        self._maintain(parts)
+        maintenance = self._maintain(parts)
         count_commits(self.metrics, parts.pump)
         read_parts(
             self.metrics, parts.store, parts.pump, parts.fanout, parts.delivery,
@@ -164,7 +164,8 @@ class App:
         )
         network_door = NetworkDoor(parts.hub, self._background, metrics=self.metrics.render)
         gateway_door = GatewayDoor(parts.hub, self._background, self._installation())
-        self._background.start("gateway", gateway_door.board.run())
+        maintenance.every(GATEWAY_TICK_S, "tick the gateway's clients", gateway_door.board.tick)
+        maintenance.every(GATEWAY_HEALTH_S, "tell the gateway's clients of health", gateway_door.board.look)
         carrier = Carrier(
             (gateway_door, network_door, Console()), guard,
             streams=self._streams, metrics=self.metrics, access_log=self._settings.server.access_log,
@@ -206,8 +207,8 @@ class App:
         mode = shared or ("none" if auth.mode == "none" else "token")
         return Installation(str(self._loaded.path), str(self.data_dir), mode)
 
-    def _maintain(self, parts: Parts) -> None:
-        """Start the periodic duties."""
+    def _maintain(self, parts: Parts) -> Maintenance:
+        """Start the periodic duties of the hub; doors add theirs."""
         maintenance = Maintenance(self._background, self.metrics)
         maintenance.every(EXPIRY_S, "expire grants", parts.identity.expire_due)
         maintenance.every(EXPIRY_S, "expire pairing requests", parts.identity.settle)
@@ -220,6 +221,7 @@ class App:
         maintenance.every(SLOTS_TRIM_S, "trim slots", parts.schedules.trim)
         maintenance.every(LEDGER_TRIM_S, "forget sessions", parts.identity.forget_sessions)
         maintenance.every(UPLOAD_SWEEP_S, "sweep uploads", lambda: parts.rooms.sweep_uploads(ago(UPLOAD_KEEP_S)))
+        return maintenance
 
 
 def _obey(carrier: Carrier, watchdog: Watchdog, settings: Settings) -> None:

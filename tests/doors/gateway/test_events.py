@@ -5,14 +5,13 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import websockets
 
-from instar.doors.gateway.switchboard import Switchboard
-
-from .serving import SECRET, Key, Peer, Serving, hello
+from .serving import SECRET, Key, Peer, Serving, hello, serving
 
 TOKEN = {"token": SECRET}
 ADMIN = ["operator.admin", "operator.read", "operator.write", "operator.pairing"]
@@ -248,20 +247,18 @@ async def test_a_slow_client_is_closed_and_others_are_not(hub: Serving, monkeypa
         assert (await peer.call("health"))["ok"]
 
 
-async def test_the_gateway_ticks(hub: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    boards: list[Switchboard] = []
-    entered = Switchboard.enter
-    monkeypatch.setattr(Switchboard, "enter", lambda board, line: (boards.append(board), entered(board, line))[1])
-    monkeypatch.setattr("instar.doors.gateway.switchboard.GATEWAY_TICK_S", 0.05)
-    monkeypatch.setattr("instar.doors.gateway.switchboard.GATEWAY_HEALTH_S", 0.1)
-    async with hub.socket() as peer:
+async def test_the_gateway_ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("instar.server.app.GATEWAY_TICK_S", 0.05)
+    monkeypatch.setattr("instar.server.app.GATEWAY_HEALTH_S", 0.1)
+    async with serving(tmp_path / "data", auth__token=SECRET) as hub, hub.socket() as peer, hub.socket() as blind:
         await peer.hello(hello(auth=TOKEN))
-        task = asyncio.ensure_future(boards[0].run())
+        await blind.hello(hello(auth=TOKEN, scopes=[]))
         tick = await peer.event("tick")
         assert abs(tick["payload"]["ts"] - time.time() * 1_000) < 60_000
-        health = await peer.event("health")
-        assert health["payload"]["ok"] is True
-        task.cancel()
+        assert (await peer.event("health"))["payload"]["ok"] is True
+        for _ in range(3):
+            await blind.event("tick")
+        assert {event["event"] for event in blind.events} <= {"presence"}
 
 
 async def test_the_end_is_announced(hub: Serving) -> None:

@@ -1,6 +1,5 @@
 """Who is connected: counts who has yet to say who it is, tells everybody what concerns all, and ends them in order."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address
@@ -11,11 +10,7 @@ from instar.base.tasks import TaskScope
 from instar.doors.heartbeat import Heartbeat
 from instar.hub.operations.hub import Caller
 from instar.wire.gateway.method import Generation
-from instar.wire.limits import (
-    GATEWAY_HEALTH_S,
-    GATEWAY_TICK_S,
-    GATEWAY_UNAUTHENTICATED_PER_PEER_MAX,
-)
+from instar.wire.limits import GATEWAY_UNAUTHENTICATED_PER_PEER_MAX
 
 from .gateway import Gateway
 from .outgoing import Outgoing, outgoing
@@ -88,36 +83,30 @@ class Switchboard:
         for line in tuple(self._lines):
             line.tell(event)
 
-    async def run(self) -> None:
-        """Tick, and look at the hub's health now and then, until cancelled."""
-        rest_s = 0.0
-        while True:
-            await asyncio.sleep(GATEWAY_TICK_S)
-            self.tell(outgoing("tick", {"ts": now_ms()}))
-            rest_s += GATEWAY_TICK_S
-            if rest_s >= GATEWAY_HEALTH_S:
-                rest_s = 0.0
-                await self.look()
+    def tick(self) -> None:
+        """Show everybody that the hub lives. To be called each `GATEWAY_TICK_S`."""
+        self.tell(outgoing("tick", {"ts": now_ms()}))
 
     async def look(self) -> None:
-        """Look at the hub's health anew for everybody who is connected and may; each is told as far as it may see."""
-        hub, health = self.gateway.hub, self.gateway.health
+        """Look at the hub's health anew, and tell each as far as it may see. To be called each `GATEWAY_HEALTH_S`."""
         seen: dict[object, Outgoing | None] = {}
+        if self._lines:
+            self.gateway.health_version += 1
         for line in tuple(self._lines):
-            caller = line.caller
-            if caller is None:
+            if (caller := line.caller) is None:
                 continue
             key = (caller.grant.id, caller.grant.scopes)
             if key not in seen:
-                try:
-                    payload = await health.health(hub, caller, probe=True)
-                except InstarError:
-                    seen[key] = None
-                    continue
-                self.gateway.health_version += 1
-                seen[key] = outgoing("health", payload)
+                seen[key] = await self._health_for(caller)
             if (event := seen[key]) is not None:
                 line.tell(event)
+
+    async def _health_for(self, caller: Caller) -> Outgoing | None:
+        try:
+            return outgoing("health", await self.gateway.health.health(self.gateway.hub, caller, probe=True))
+        except InstarError:
+            # Who may not observe hears nothing of it.
+            return None
 
 
 def _site(peer: str) -> str:
