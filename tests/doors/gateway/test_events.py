@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 import websockets
 
+from instar.base.errors import InstarError
+from instar.hub.operations.hub import Hub
+
 from .serving import SECRET, Key, Peer, Serving, hello, serving
 
 TOKEN = {"token": SECRET}
@@ -245,6 +248,19 @@ async def test_a_slow_client_is_closed_and_others_are_not(hub: Serving, monkeypa
         slow.socket.transport.resume_reading()
         assert await slow.closed() == (1008, "slow consumer")
         assert (await peer.call("health"))["ok"]
+
+
+async def test_a_client_whose_events_cannot_be_resumed_is_told_to_come_back(
+    hub: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise InstarError("service_unavailable", "the store does not answer")
+
+    async with hub.socket() as peer:
+        await peer.hello(hello(auth=TOKEN))
+        monkeypatch.setattr(Hub, "open_feed", refuse)
+        await peer.say(type="req", id="1", method="instar.resume", params={"cursor": "1"})
+        assert await peer.closed() == (1012, "the events could not be resumed")
 
 
 async def test_the_gateway_ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

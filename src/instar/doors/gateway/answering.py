@@ -9,9 +9,9 @@ import msgspec
 
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
-from instar.wire.gateway.actions import Send, ServerAction
+from instar.wire.gateway.actions import ServerAction
 from instar.wire.gateway.errors import error_shape
-from instar.wire.gateway.frames import AnyRequest, ErrorShape, event_frame
+from instar.wire.gateway.frames import AnyRequest, ErrorShape
 from instar.wire.gateway.methods import METHODS
 from instar.wire.machine import UNREADABLE
 
@@ -51,7 +51,7 @@ _decode_resume = msgspec.json.Decoder(_ResumeParams).decode
 
 
 class Answering:
-    """Answers requests. Those that only wait for a turn, once they were accepted, end with the connection.
+    """Answers requests. Those that have done what they do and only wait for a turn end with the connection.
 
     Args:
         context: Who calls; its peer is set for each request.
@@ -62,7 +62,7 @@ class Answering:
         tasks: The parent of calls under way.
     """
 
-    __slots__ = ("_accepted", "_context", "_do", "_machine", "_resume", "_tasks", "subscriptions")
+    __slots__ = ("_context", "_do", "_machine", "_resume", "_tasks", "_waiting", "subscriptions")
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Answering:
         self._do = do
         self._resume = resume
         self._tasks = tasks
-        self._accepted: set[asyncio.Task[object]] = set()
+        self._waiting: set[asyncio.Task[object]] = set()
         self.subscriptions = subscriptions
 
     def take(self, request: AnyRequest) -> None:
@@ -119,17 +119,17 @@ class Answering:
     def accept(self, request_id: str, payload: object) -> None:
         """Say early that a request is under way: from here on its task only waits."""
         self._do(self._machine.accept(request_id, _encode(payload)))
-        if (task := asyncio.current_task()) is not None:
-            self._accepted.add(task)
-            task.add_done_callback(self._accepted.discard)
+        self.only_waits()
 
-    def emit(self, event: str, payload: object) -> None:
-        """Send an event to this client only."""
-        self._do([Send(event_frame(event, _encode(payload)))])
+    def only_waits(self) -> None:
+        """Let the present call end with the connection: it has nothing left to do but to answer."""
+        if (task := asyncio.current_task()) is not None:
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)
 
     def close(self) -> None:
         """End the calls that only wait to be answered; nobody reads the answers of the others."""
-        for task in tuple(self._accepted):
+        for task in tuple(self._waiting):
             task.cancel()
 
 
@@ -151,6 +151,6 @@ class SocketPeer:
         """Send an early `res` with the id of the call."""
         self._answering.accept(self._request_id, payload)
 
-    def emit(self, event: str, payload: object) -> None:
-        """Send an event to this client only."""
-        self._answering.emit(event, payload)
+    def only_waits(self) -> None:
+        """Let the call end with the socket."""
+        self._answering.only_waits()

@@ -42,11 +42,14 @@ class Peer(Protocol):
         ...
 
     def accept(self, payload: object) -> None:
-        """Send an early `res` with the id of the call; the handler's result follows on the same id (method `agent`)."""
+        """Send an early `res` with the id of the call; the handler's result follows on the same id (method `agent`).
+
+        From here on the call only waits.
+        """
         ...
 
-    def emit(self, event: str, payload: object) -> None:
-        """Send an event to this client only; it carries no `seq`."""
+    def only_waits(self) -> None:
+        """Let the call end with the socket, as it has nothing left to do but to answer."""
         ...
 
 

@@ -264,7 +264,12 @@ class GatewaySession(FedSession[ServerAction]):
             return {"cursor": feed.cursor}
         self._early, self._gap = [], None
         self._close_feed()
-        self._feed = await self._reopened(cursor)
+        try:
+            self._feed = await self._reopened(cursor)
+        except InstarError:
+            # Without a feed it would hear nothing more, and not know.
+            self._do(self._machine.end(RESTARTING, "the events could not be resumed"))
+            raise
         told: dict[str, Any] = {"cursor": self._feed.cursor}
         if self._gap is not None:
             told["gap"] = msgspec.to_builtins(self._gap)

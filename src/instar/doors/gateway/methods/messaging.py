@@ -107,6 +107,8 @@ async def agent(call: Call) -> dict[str, Any]:
 async def agent_wait(call: Call) -> dict[str, Any]:
     """Wait for a turn to end. One that nobody knows, or that is not the caller's to see, ends in the same `timeout`."""
     run_id: str = call.params.run_id
+    if call.peer is not None:
+        call.peer.only_waits()
     return wait_payload(run_id, await answer(call, run_id, "", call.params.timeout_ms / 1_000))
 
 
