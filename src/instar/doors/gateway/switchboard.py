@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address
 from typing import Protocol
 
+from instar.base.addresses import site_of
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
 from instar.doors.heartbeat import Heartbeat
@@ -16,9 +16,6 @@ from .gateway import Gateway
 from .outgoing import Outgoing, outgoing
 from .rendering import GatewayRenderer
 from .times import now_ms
-
-_SUBNET = 64
-"""Bits of an IPv6 address that one site has: it counts as one peer."""
 
 
 class Line(Protocol):
@@ -57,15 +54,15 @@ class Switchboard:
 
     def is_full(self, peer: str) -> bool:
         """Whether so many sockets of an address have yet to pass `connect` that no more are taken."""
-        return self._waiting[_site(peer)] >= GATEWAY_UNAUTHENTICATED_PER_PEER_MAX
+        return self._waiting[site_of(peer)] >= GATEWAY_UNAUTHENTICATED_PER_PEER_MAX
 
     def wait(self, peer: str) -> None:
         """Count a socket that has yet to pass `connect`."""
-        self._waiting[_site(peer)] += 1
+        self._waiting[site_of(peer)] += 1
 
     def settle(self, peer: str) -> None:
         """Count it no more: it passed, or has gone."""
-        site = _site(peer)
+        site = site_of(peer)
         self._waiting[site] -= 1
         if not self._waiting[site]:
             del self._waiting[site]
@@ -107,17 +104,3 @@ class Switchboard:
         except InstarError:
             # Who may not observe hears nothing of it.
             return None
-
-
-def _site(peer: str) -> str:
-    """Return what counts as one peer."""
-    if ":" not in peer:
-        return peer
-    try:
-        address = ip_address(peer.partition("%")[0])
-    except ValueError:
-        return peer
-    if not isinstance(address, IPv6Address):
-        return peer
-    mapped = address.ipv4_mapped
-    return str(mapped) if mapped is not None else str(int(address) >> (128 - _SUBNET))

@@ -1,15 +1,12 @@
 """Brute force: an address that presents too many wrong credentials is locked for a while."""
 
-import ipaddress
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
+from instar.base.addresses import site_of
 from instar.base.errors import InstarError
 from instar.wire.limits import AUTH_FAILURES_MAX, AUTH_FAILURES_WINDOW_S, AUTH_LOCK_S, AUTH_PEERS_MAX
-
-_IPV6_SITE_BITS = 64
-"""One host commonly holds a whole /64: it counts as one address."""
 
 
 class Lockout:
@@ -30,7 +27,7 @@ class Lockout:
         """Return the seconds that the address stays locked, 0.0 when it is not."""
         if not self._locked_until:
             return 0.0
-        site = _site(peer)
+        site = site_of(peer)
         until = self._locked_until.get(site, 0.0)
         left = until - self._clock()
         if until and left <= 0:
@@ -53,7 +50,7 @@ class Lockout:
 
     def failed(self, peer: str) -> None:
         """Note a wrong credential from this address."""
-        site, at = _site(peer), self._clock()
+        site, at = site_of(peer), self._clock()
         failures = self._failures.setdefault(site, deque())
         self._failures.move_to_end(site)
         failures.append(at)
@@ -66,16 +63,3 @@ class Lockout:
         for seen in (self._failures, self._locked_until):
             if len(seen) > AUTH_PEERS_MAX:
                 seen.popitem(last=False)
-
-
-def _site(peer: str) -> str:
-    """Return what counts as one address."""
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return peer
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((int(address), _IPV6_SITE_BITS), strict=False))
-    return peer
