@@ -140,8 +140,7 @@ class Authenticator:
     def _holding(self, token: str) -> Holding | None:
         seen = token[: TOKEN_MAX_CHARS + 1].encode("utf-8", "surrogatepass")
         holding = self._keyring.by_token.get(hashlib.sha256(seen).hexdigest())
-        end = holding.grant.expires_at if holding else None
-        return None if end is not None and end <= self._clock() else holding
+        return None if holding is None or holding.grant.has_ended(self._clock()) else holding
 
     def _wrong(self, credential: Credential, kind: str) -> InstarError:
         """Count a wrong credential and return its refusal."""
@@ -180,7 +179,7 @@ class Authenticator:
     def _vouched_for(self, credential: Credential) -> Caller:
         """Return the person whom somebody trusted names; the rights are the person's own."""
         grant = self._keyring.get(self._roster.grant_of(credential.vouched_for))
-        if grant is None or (grant.expires_at is not None and grant.expires_at <= self._clock()):
+        if grant is None or grant.has_ended(self._clock()):
             raise InstarError(
                 "unauthorized",
                 f"nobody here is called {credential.vouched_for!r}, or that person is disabled",

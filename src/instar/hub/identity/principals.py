@@ -24,6 +24,10 @@ class Grant:
     expires_at: Micros | None = None
     parent: str = ""
 
+    def has_ended(self, at: Micros) -> bool:
+        """Whether its time is over; one that was revoked is in no keyring."""
+        return self.expires_at is not None and self.expires_at <= at
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:

@@ -91,7 +91,7 @@ async def exchange(tx: Transaction, text: str) -> tuple[StoredGrant, str] | None
         return None
     row = await tx.row("SELECT grant_id FROM codes WHERE org = ?1 AND hash = ?2", HOME, digest)
     holder = await grant_table.find(tx, row[0]) if row else None
-    if holder is None or holder.revoked_at is not None or _has_ended(holder.grant, at):
+    if holder is None or holder.revoked_at is not None or holder.grant.has_ended(at):
         return None
     grant = holder.grant
     ends = Micros(at + int(SESSION_S * MICROS_PER_S))
@@ -106,10 +106,6 @@ def wrong_code() -> InstarError:
         "the code is wrong, was used or has expired",
         hint="Print a fresh link with `instar`, or a new setup code with `instar start`.",
     )
-
-
-def _has_ended(grant: Grant, at: Micros) -> bool:
-    return grant.expires_at is not None and grant.expires_at <= at
 
 
 def _setup_text() -> str:

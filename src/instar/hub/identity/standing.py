@@ -23,5 +23,4 @@ def standing(keyring: Keyring, policy: AuthPolicy, grant_id: str, at: Micros) ->
     if grant_id == SHARED_GRANT_ID:
         return Caller(shared_root()) if policy.has_shared_secret else None
     grant = keyring.get(grant_id)
-    is_over = grant is None or (grant.expires_at is not None and grant.expires_at <= at)
-    return None if is_over or grant is None else Caller(grant)
+    return None if grant is None or grant.has_ended(at) else Caller(grant)

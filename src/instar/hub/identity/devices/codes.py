@@ -65,13 +65,9 @@ async def use(tx: Transaction, text: str, at: Micros) -> UsedCode | None:
         "SELECT holder, role, scopes, name FROM pairing_codes WHERE org = ?1 AND hash = ?2", HOME, digest
     )
     holder = await grant_table.find(tx, row[0]) if row else None
-    if row is None or holder is None or holder.revoked_at is not None or _has_ended(holder.grant, at):
+    if row is None or holder is None or holder.revoked_at is not None or holder.grant.has_ended(at):
         return None
     return UsedCode(holder.grant, Role(row[1]), msgspec.json.decode(row[2], type=frozenset[Scope]), row[3])
-
-
-def _has_ended(grant: Grant, at: Micros) -> bool:
-    return grant.expires_at is not None and grant.expires_at <= at
 
 
 def _typed(text: str) -> str:
