@@ -114,6 +114,22 @@ async def test_pairing_is_told_to_who_may_pair(hub: Serving) -> None:
         assert (await peer.event("device.pair.changed"))["payload"]["deviceId"] == key.id
 
 
+@pytest.mark.parametrize("generation", ["v3", "v4"])
+async def test_a_node_that_asks_is_told_under_both_names(hub: Serving, generation: str) -> None:
+    async with hub.socket() as peer:
+        await peer.hello(admin(generation))
+        key, client = Key(), {"id": "node-host", "mode": "node", "displayName": "Cellar"}
+        async with hub.socket() as device:
+            await device.connect(hello(auth=TOKEN, role="node", scopes=[], client=client), key)
+        requested = (await peer.event("device.pair.requested"))["payload"]
+        asks = (await peer.event("node.pair.requested"))["payload"]
+        assert asks["requestId"] == requested["requestId"]
+        assert (asks["nodeId"], asks["displayName"]) == (key.id, "Cellar")
+        await hub.ask("POST", f"/v1/devices/requests/{asks['requestId']}/reject", {})
+        resolved = (await peer.event("node.pair.resolved"))["payload"]
+        assert (resolved["nodeId"], resolved["decision"]) == (key.id, "rejected")
+
+
 async def test_schedules_are_told(hub: Serving) -> None:
     async with hub.socket() as peer:
         await peer.hello(admin())

@@ -53,10 +53,11 @@ def test_where_a_job_speaks(room: str, v3: str, v4: str, kind: str) -> None:
 def test_what_became_of_a_slot() -> None:
     fired = s.Slot("sch_1", "2026-01-01T00:00:00Z", s.SlotState.FIRED, "2026-01-01T00:00:01Z", "msg_1")
     missed = s.Slot("sch_1", "2026-01-01T00:00:00Z", s.SlotState.MISSED, "2026-01-01T00:00:01Z", reason="too late")
-    assert jobs.run_of(fired, None) | {"ts": 0} == {
+    tea = schedule(s.Every(60.0))
+    assert jobs.run_of(fired, tea) | {"ts": 0} == {
         "ts": 0, "jobId": "sch_1", "action": "finished", "status": "ok", "runAtMs": 1767225600000, "durationMs": 1000,
-        "runId": "msg_1", "summary": "",
+        "runId": "msg_1", "summary": "Tea",
     }  # fmt: skip
-    assert jobs.run_of(missed, None)["error"] == "too late"
+    assert jobs.run_of(missed, tea)["error"] == "too late"
     state = jobs.job_of(schedule(s.Every(60.0), last=missed, is_paused=True), Generation.V4, "guide")["state"]
     assert (state["lastStatus"], state["lastError"], "nextRunAtMs" in state) == ("skipped", "too late", False)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from instar.wire.devices import Device, DeviceGrant, PairingRequest, Role
-from instar.wire.gateway.scopes import theirs
+from instar.wire.gateway.scopes import PAIRING, theirs
 from instar.wire.presence import PresenceEntry
 
 from .times import millis
@@ -39,6 +39,27 @@ def request_row(request: PairingRequest) -> dict[str, Any]:
             "expiresAtMs": millis(request.expires_at),
         }
     )
+
+
+def node_request_row(request: PairingRequest) -> dict[str, Any]:
+    """Return the request of a device that wants to be a node as a row of `node.pair.list`, and as its event."""
+    facts = request.facts
+    return {
+        "requestId": request.id,
+        "nodeId": request.device_id,
+        "fingerprint": request.fingerprint,
+        "displayName": facts.name or facts.client_id or request.device_id,
+        "platform": facts.platform,
+        "version": facts.version,
+        "caps": [],
+        "commands": [],
+        "remoteIp": request.address,
+        "scopes": scopes_of(request),
+        "requiredApproveScopes": [PAIRING],
+        "isRepair": request.is_repair,
+        "silent": request.is_silent,
+        "ts": millis(request.created_at),
+    }
 
 
 def scopes_of(request: PairingRequest) -> list[str]:

@@ -158,22 +158,25 @@ def outcome(slot: s.Slot) -> str:
     return "ok" if slot.state is s.SlotState.FIRED else "skipped"
 
 
-def run_of(slot: s.Slot, schedule: s.Schedule | None) -> dict[str, Any]:
-    """Return a slot as an entry of a job's history."""
+def ended(slot: s.Slot) -> dict[str, Any]:
+    """Return how a slot ended, as the event `cron` tells it."""
     recorded = millis(slot.recorded_at) or now_ms()
     due = millis(slot.at) or recorded
-    entry: dict[str, Any] = {
-        "ts": recorded,
+    told: dict[str, Any] = {
         "jobId": slot.schedule_id,
         "action": "finished",
         "status": outcome(slot),
         "runAtMs": due,
         "durationMs": max(0, recorded - due),
     }
-    if slot.reason:
-        entry["error"] = slot.reason
+    return told | ({"error": slot.reason} if slot.reason else {})
+
+
+def run_of(slot: s.Slot, schedule: s.Schedule) -> dict[str, Any]:
+    """Return a slot as an entry of a job's history."""
+    entry = {"ts": millis(slot.recorded_at) or now_ms(), **ended(slot)}
     if slot.message_id:
-        entry |= {"runId": slot.message_id, "summary": schedule.text[:200] if schedule is not None else ""}
-    if schedule is not None and schedule.next_at:
+        entry |= {"runId": slot.message_id, "summary": schedule.text[:200]}
+    if schedule.next_at:
         entry["nextRunAtMs"] = millis(schedule.next_at)
     return entry

@@ -12,8 +12,9 @@ from instar.wire.gateway.session_keys import session_key_of
 from instar.wire.presence import PresenceChanged
 from instar.wire.schedules import Schedule, Slot, SlotState
 
-from .devices import moltis_request_row, request_row
+from .devices import moltis_request_row, node_request_row, request_row
 from .health import HEARTBEAT
+from .jobs import ended
 from .outgoing import Outgoing, outgoing
 from .presence import presence_row
 from .times import millis, now_ms
@@ -29,12 +30,18 @@ _decode_slot = msgspec.json.Decoder(Slot).decode
 _MOLTIS_STATES = {PairingState.APPROVED: "approved", PairingState.REJECTED: "rejected"}
 
 
+def _is_of_node(request: PairingRequest) -> bool:
+    """Whether the device wants to be a node: clients of OpenClaw hear of it under both names."""
+    return request.role is Role.NODE
+
+
 def requested(event: Event, generation: Generation) -> Frames:
     """Render that a device asks."""
     request = _decode_request(event.payload)
     if generation is not Generation.MOLTIS:
-        return (outgoing("device.pair.requested", request_row(request)),)
-    family = "node.pair.requested" if request.role is Role.NODE else "device.pair.requested"
+        asked = outgoing("device.pair.requested", request_row(request))
+        return (asked, outgoing("node.pair.requested", node_request_row(request))) if _is_of_node(request) else (asked,)
+    family = "node.pair.requested" if _is_of_node(request) else "device.pair.requested"
     return (outgoing(family, moltis_request_row(request)),)
 
 
@@ -43,9 +50,12 @@ def resolved(event: Event, generation: Generation) -> Frames:
     request = _decode_request(event.payload)
     decision = _MOLTIS_STATES.get(request.state, "rejected")
     if generation is not Generation.MOLTIS:
-        told = {"requestId": request.id, "deviceId": request.device_id, "decision": decision, "ts": now_ms()}
-        return (outgoing("device.pair.resolved", told),)
-    family = "node.pair.resolved" if request.role is Role.NODE else "device.pair.resolved"
+        told = {"requestId": request.id, "decision": decision, "ts": now_ms()}
+        decided = outgoing("device.pair.resolved", {**told, "deviceId": request.device_id})
+        if not _is_of_node(request):
+            return (decided,)
+        return decided, outgoing("node.pair.resolved", {**told, "nodeId": request.device_id})
+    family = "node.pair.resolved" if _is_of_node(request) else "device.pair.resolved"
     return (outgoing(family, {"id": request.id, "status": decision}),)
 
 
@@ -83,20 +93,11 @@ def scheduled(event: Event, generation: Generation) -> Frames:  # noqa: ARG001 -
 def slotted(event: Event, generation: Generation) -> Frames:  # noqa: ARG001 - the shape of a notice
     """Render what became of a slot; of an agent's heartbeat, besides, that it was due."""
     slot = _decode_slot(event.payload)
-    is_fired = slot.state is SlotState.FIRED
-    told: dict[str, Any] = {
-        "jobId": slot.schedule_id,
-        "action": "finished",
-        "status": "ok" if is_fired else "skipped",
-        "runAtMs": millis(slot.at),
-        "durationMs": 0,
-    }
-    if slot.reason:
-        told["error"] = slot.reason
-    cron = outgoing("cron", told)
+    cron = outgoing("cron", ended(slot))
     if not slot.schedule_id.startswith(HEARTBEAT):
         return (cron,)
-    beat = {"ts": millis(slot.recorded_at), "status": "sent" if is_fired else "skipped", "reason": slot.reason}
+    status = "sent" if slot.state is SlotState.FIRED else "skipped"
+    beat = {"ts": millis(slot.recorded_at), "status": status, "reason": slot.reason}
     return cron, outgoing("heartbeat", {name: value for name, value in beat.items() if value})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from instar.base.errors import InstarError
 from instar.doors.gateway.call import Call, Handler
 from instar.doors.gateway.conversation import invoke, reworded
-from instar.doors.gateway.devices import is_node, moltis_node_row, moltis_request_row, node_row, scopes_of
+from instar.doors.gateway.devices import is_node, moltis_node_row, moltis_request_row, node_request_row, node_row
 from instar.doors.gateway.presence import is_connected_node
 from instar.doors.gateway.times import millis, now_ms
 from instar.wire import devices as d
@@ -83,27 +83,7 @@ async def list_pairing(call: Call) -> object:
     # Who is connected is another right than to pair; `node.list` says it.
     paired = [node_row(one, None) for one in await devices(call) if is_node(one)]
     paired = [{name: value for name, value in row.items() if name != "connected"} for row in paired]
-    return {"pending": [_pending(one) for one in pending], "paired": paired}
-
-
-def _pending(request: d.PairingRequest) -> dict[str, Any]:
-    facts = request.facts
-    return {
-        "requestId": request.id,
-        "nodeId": request.device_id,
-        "fingerprint": request.fingerprint,
-        "displayName": facts.name or facts.client_id or request.device_id,
-        "platform": facts.platform,
-        "version": facts.version,
-        "caps": [],
-        "commands": [],
-        "remoteIp": request.address,
-        "scopes": scopes_of(request),
-        "requiredApproveScopes": ["operator.pairing"],
-        "isRepair": request.is_repair,
-        "silent": request.is_silent,
-        "ts": millis(request.created_at),
-    }
+    return {"pending": [node_request_row(one) for one in pending], "paired": paired}
 
 
 async def approve_node(call: Call) -> dict[str, Any]:
