@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from instar.base.errors import InstarError
-from instar.hub.settings.binding import encrypts, parse_address
+from instar.hub.settings.binding import parse_address
 from instar.hub.settings.tree import Settings
 from instar.store.files import open_private, sync
 from instar.wire.limits import CERTIFICATE_DAYS
@@ -210,9 +210,3 @@ def _reason(error: Exception) -> str:
 
 def _unusable(cause: str) -> InstarError:
     return InstarError("certificate_unusable", cause)
-
-
-def is_needed(settings: Settings) -> bool:
-    """Whether any address of these settings is encrypted."""
-    addresses = map(parse_address, (settings.listen.address, *settings.listen.compat))
-    return any(encrypts(settings, address) for address in addresses)

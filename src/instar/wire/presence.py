@@ -6,6 +6,9 @@ from msgspec import Meta, Struct
 
 from .operation import Nothing, ObjectKind, Operation, Route, Verb
 
+GONE = "disconnect"
+"""The reason of an entry whose connection has ended; it is shown for a while."""
+
 Line = Annotated[str, Meta(max_length=256)]
 
 

@@ -17,6 +17,7 @@ from instar.wire.machine import UNREADABLE
 
 from .call import Call, Client, Peer
 from .gateway import Gateway
+from .hello import HEALTH
 from .methods import HANDLERS
 from .native import NATIVE, invoke_native
 
@@ -40,7 +41,6 @@ _DECODERS = {
 }
 
 
-HEALTH = "health"
 CONTROL_WRITES = frozenset({"config.set", "config.patch", "config.apply"})
 BARE = frozenset((b"", b"{}"))
 

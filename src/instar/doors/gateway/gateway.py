@@ -18,7 +18,7 @@ class Installation:
     config_path: str = ""
     data_dir: str = ""
     auth_mode: str = ""
-    """As the dialect says it: none, token, password or trusted-proxy."""
+    """As the dialect says it: none, token or password."""
 
 
 class Gateway:

@@ -5,13 +5,11 @@ from typing import Any
 from instar.wire.gateway.connect import Introduction
 from instar.wire.gateway.scopes import NODE, theirs
 from instar.wire.identity import Scope
-from instar.wire.presence import PresenceEntry
+from instar.wire.presence import GONE, PresenceEntry
 
 from .call import Client
 from .times import millis
 
-GONE = "disconnect"
-"""The reason of an entry whose connection has ended; it is shown for a while."""
 _SCOPES = frozenset(scope.value for scope in Scope)
 
 

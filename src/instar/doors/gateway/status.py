@@ -4,10 +4,10 @@ import os
 from typing import Any
 
 import instar
-from instar.wire.presence import PresenceEntry
+from instar.wire.presence import GONE, PresenceEntry
 
 from .health import RECENT, STORE, Survey, heartbeat_of
-from .presence import GONE, is_connected_node
+from .presence import is_connected_node
 from .sessions import session_row
 
 MOBILE = frozenset({"ios", "android"})

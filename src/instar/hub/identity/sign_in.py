@@ -29,17 +29,13 @@ class IssuedSession(ConsoleSession, frozen=True, dict=True):
     """A new session with its token beside it.
 
     The token is an attribute and no field: no encoder ever writes it. The door that answers `auth.exchange` reads
-    `result.token` and sets it as cookie `SESSION_COOKIE` (HttpOnly, SameSite=Strict, Path=/, Secure over TLS).
+    `result.token` and sets it as a cookie (`doors.credentials.session_cookie`).
     """
 
     @property
     def token(self) -> str:
         """The session's token; empty on a copy that was decoded."""
         return vars(self).get("_token", "")
-
-
-SESSION_COOKIE = "instar_session"
-"""Name of the cookie that carries a session's token."""
 
 
 def issued(session: StoredGrant, expires_at: str, token: str) -> IssuedSession:

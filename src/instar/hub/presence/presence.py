@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from instar.wire.presence import PresenceEntry
+from instar.wire.presence import GONE, PresenceEntry
 
 
 class Board(Protocol):
@@ -40,7 +40,7 @@ class Presence:
             self._entry = replace(self._entry, **changes)
             self._board.changed(self._entry)
 
-    def close(self, reason: str = "disconnect") -> None:
+    def close(self, reason: str = GONE) -> None:
         """Say that the connection has ended; its row is shown a while longer."""
         if self._is_open:
             self._is_open = False

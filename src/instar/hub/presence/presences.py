@@ -27,7 +27,6 @@ from .rows import Key, Rows, key_of
 
 SELF = "self"
 CONNECT = "connect"
-DISCONNECT = "disconnect"
 
 
 class Presences:
