@@ -10,13 +10,10 @@ import msgspec
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
 from instar.wire.gateway.actions import ServerAction
-from instar.wire.gateway.errors import error_shape
 from instar.wire.gateway.frames import AnyRequest, ErrorShape
-from instar.wire.gateway.methods import METHODS
 from instar.wire.machine import UNREADABLE
 
-from .call import TurnFailedError
-from .calling import CallContext, call_method, ready_answer
+from .calling import CallContext, call_method, failure_of, ready_answer
 from .hello import RESUME
 from .subscriptions import Subscriptions
 
@@ -111,10 +108,8 @@ class Answering:
         return await call_method(context, request.method, params)
 
     def _fail(self, request: AnyRequest, error: InstarError) -> None:
-        generation, row = self._context.generation, METHODS.get(request.method)
-        shape = error_shape(error, generation, row.scope_for(generation) if row is not None else "")
-        state = _encode(error.payload) if isinstance(error, TurnFailedError) else b""
-        self._do(self._machine.fail(request.id, shape, state))
+        shape, beside = failure_of(error, self._context.generation, request.method)
+        self._do(self._machine.fail(request.id, shape, beside))
 
     def accept(self, request_id: str, payload: object) -> None:
         """Say early that a request is under way: from here on its task only waits."""

@@ -7,15 +7,15 @@ import msgspec
 
 from instar.base.errors import InstarError
 from instar.hub.operations.hub import Caller
-from instar.wire.gateway.errors import UNKNOWN_METHOD, WRONG_ROLE
-from instar.wire.gateway.frames import AnyRequest
+from instar.wire.gateway.errors import UNKNOWN_METHOD, WRONG_ROLE, error_shape
+from instar.wire.gateway.frames import AnyRequest, ErrorShape
 from instar.wire.gateway.method import NODE, Generation, Method
 from instar.wire.gateway.methods import METHODS
 from instar.wire.gateway.methods.params import unserved
 from instar.wire.gateway.scopes import ADMIN, OPERATOR
 from instar.wire.machine import UNREADABLE
 
-from .call import Call, Client, Peer
+from .call import Call, Client, Peer, TurnFailedError
 from .gateway import Gateway
 from .hello import HEALTH
 from .methods import HANDLERS
@@ -87,6 +87,13 @@ async def call_method(context: CallContext, name: str, raw_params: bytes) -> obj
     if name in CONTROL_WRITES:
         _pace(context, name)
     return await HANDLERS[name](call)
+
+
+def failure_of(error: InstarError, generation: Generation, name: str) -> tuple[ErrorShape, bytes]:
+    """Return how the failure of a method is said, and the state of the turn that stands beside it, if it was one's."""
+    row = METHODS.get(name)
+    shape = error_shape(error, generation, row.scope_for(generation) if row is not None else "")
+    return shape, msgspec.json.encode(error.payload) if isinstance(error, TurnFailedError) else b""
 
 
 def _pace(context: CallContext, name: str) -> None:

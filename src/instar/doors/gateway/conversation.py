@@ -31,18 +31,26 @@ async def invoke(call: Call, operation: Any, params: Any) -> Any:  # noqa: ANN40
     return await call.hub.invoke(call.caller, operation, checked, request_id=call.request_id)
 
 
+async def sought(call: Call, operation: Any, params: Any) -> Any:  # noqa: ANN401 - the operation's own types
+    """Do an operation on one thing; None: there is none, or it is not the caller's to see."""
+    try:
+        return await invoke(call, operation, params)
+    except InstarError as error:
+        if error.code != "not_found":
+            raise
+        return None
+
+
 async def reworded(call: Call, operation: Any, params: Any, unknown: str) -> Any:  # noqa: ANN401 - the operation's own types
     """Do an operation whose `not_found` the dialect words in its own way.
 
     Raises:
         InstarError: `not_found` with the words of `unknown`; what else the operation raises.
     """
-    try:
-        return await invoke(call, operation, params)
-    except InstarError as error:
-        if error.code != "not_found":
-            raise
-        raise InstarError("not_found", unknown) from None
+    found = await sought(call, operation, params)
+    if found is None:
+        raise InstarError("not_found", unknown)
+    return found
 
 
 async def agent(call: Call, agent_id: str) -> AgentSummary:
@@ -51,23 +59,14 @@ async def agent(call: Call, agent_id: str) -> AgentSummary:
     Raises:
         InstarError: `not_found` in the dialect's words.
     """
-    try:
-        found: AgentSummary = await invoke(call, GET, AgentRef(agent_id))
-    except InstarError as error:
-        if error.code != "not_found":
-            raise
-        raise _unknown_agent(agent_id) from None
-    if not found.registered:
-        raise _unknown_agent(agent_id)
+    found: AgentSummary | None = await sought(call, GET, AgentRef(agent_id))
+    if found is None or not found.registered:
+        raise InstarError(
+            "not_found",
+            f'unknown agent id "{agent_id[:128]}"',
+            detail={"code": "UNKNOWN_AGENT_ID", "agentId": agent_id[:128]},
+        )
     return found
-
-
-def _unknown_agent(agent_id: str) -> InstarError:
-    return InstarError(
-        "not_found",
-        f'unknown agent id "{agent_id[:128]}"',
-        detail={"code": "UNKNOWN_AGENT_ID", "agentId": agent_id[:128]},
-    )
 
 
 async def agents(call: Call) -> list[AgentSummary]:
@@ -99,14 +98,7 @@ async def place(call: Call, key: str | None, agent_id: str | None = None) -> Ses
 
 async def session(call: Call, meant: SessionKey) -> s.Session | None:
     """Return the session that a key means; None: nobody has opened it, it is not the caller's to see, or a room."""
-    if not meant.is_session:
-        return None
-    try:
-        return await invoke(call, s.GET, s.SessionRef(str(meant)))
-    except InstarError as error:
-        if error.code != "not_found":
-            raise
-        return None
+    return await sought(call, s.GET, s.SessionRef(str(meant))) if meant.is_session else None
 
 
 async def opened(call: Call, meant: SessionKey, label: str = "") -> None:
@@ -117,13 +109,7 @@ async def opened(call: Call, meant: SessionKey, label: str = "") -> None:
 
 async def said_before(call: Call, message_id: str) -> bool:
     """Whether a message of this id stands in the log, so that a call with this key is a repeat."""
-    try:
-        await invoke(call, m.GET, m.MessageRef(message_id))
-    except InstarError as error:
-        if error.code != "not_found":
-            raise
-        return False
-    return True
+    return await sought(call, m.GET, m.MessageRef(message_id)) is not None
 
 
 async def say(

@@ -7,17 +7,15 @@ import msgspec
 from instar.base.errors import InstarError
 from instar.doors import credentials
 from instar.hub.operations.hub import Caller, Credential
-from instar.wire.gateway.errors import error_shape
 from instar.wire.gateway.frames import NonEmpty, answer_frame, error_frame
 from instar.wire.gateway.method import Generation
-from instar.wire.gateway.methods import METHODS
 from instar.wire.gateway.scopes import OPERATOR, theirs
 from instar.wire.http import Request, Response
 from instar.wire.limits import BODY_MAX_BYTES
 from instar.wire.machine import UNREADABLE
 
-from .call import Client, TurnFailedError
-from .calling import CallContext, call_method
+from .call import Client
+from .calling import CallContext, call_method, failure_of
 from .gateway import Gateway
 
 PATH = "/api/rpc"
@@ -82,7 +80,4 @@ async def _answer(gateway: Gateway, caller: Caller, asked: RpcRequest, request_i
     try:
         return answer_frame(answer_id, _encode(await call_method(context, asked.method, params)))
     except InstarError as error:
-        row = METHODS.get(asked.method)
-        shape = error_shape(error, generation, row.scope_for(generation) if row is not None else "")
-        beside = _encode(error.payload) if isinstance(error, TurnFailedError) else b""
-        return error_frame(answer_id, shape, beside)
+        return error_frame(answer_id, *failure_of(error, generation, asked.method))

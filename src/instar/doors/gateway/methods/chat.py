@@ -6,7 +6,7 @@ from typing import Any
 from instar.base.errors import InstarError
 from instar.base.ids import new_id
 from instar.doors.gateway.call import Call, Handler
-from instar.doors.gateway.conversation import answer, invoke, messages, opened, place, said_before, say
+from instar.doors.gateway.conversation import answer, invoke, messages, opened, place, said_before, say, sought
 from instar.doors.gateway.conversation import session as find_session
 from instar.doors.gateway.files import parts_of
 from instar.doors.gateway.sessions import entry_id
@@ -119,11 +119,8 @@ async def message(call: Call) -> dict[str, Any]:
     """Read one message whole."""
     asked = call.params
     meant = await place(call, asked.session_key, asked.agent_id)
-    try:
-        found: m.Message = await invoke(call, m.GET, m.MessageRef(asked.message_id))
-    except InstarError as error:
-        if error.code != "not_found":
-            raise
+    found: m.Message | None = await sought(call, m.GET, m.MessageRef(asked.message_id))
+    if found is None:
         return {"ok": False, "unavailableReason": "not_found"}
     if _place_of(found.target) != _place_of(meant.target):
         return {"ok": False, "unavailableReason": "not_visible"}

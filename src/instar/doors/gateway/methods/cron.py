@@ -11,7 +11,7 @@ from instar.base.errors import InstarError
 from instar.base.ids import new_id
 from instar.doors.gateway import jobs
 from instar.doors.gateway.call import Call, Handler
-from instar.doors.gateway.conversation import default_agent, invoke, opened, place
+from instar.doors.gateway.conversation import default_agent, invoke, opened, place, sought
 from instar.doors.gateway.health import STORE
 from instar.doors.gateway.times import millis, now_ms
 from instar.wire import schedules as s
@@ -98,13 +98,11 @@ async def _found(call: Call, job_id: str) -> s.Schedule:
     Raises:
         InstarError: `not_found` in the dialect's words.
     """
-    try:
-        return await invoke(call, s.GET, s.ScheduleRef(job_id))
-    except InstarError as error:
-        if error.code != "not_found":
-            raise
+    found: s.Schedule | None = await sought(call, s.GET, s.ScheduleRef(job_id))
+    if found is None:
         detail = {"code": "CRON_JOB_NOT_FOUND", "jobId": job_id}
-        raise InstarError("not_found", f"unknown cron job id: {job_id}", detail=detail) from None
+        raise InstarError("not_found", f"unknown cron job id: {job_id}", detail=detail)
+    return found
 
 
 async def _job(call: Call, schedule: s.Schedule) -> dict[str, Any]:
@@ -213,13 +211,8 @@ async def _change_words(call: Call, found: s.Schedule, patch: c.JobPatch, change
 
 async def remove(call: Call) -> dict[str, Any]:
     """Remove a job; what became of its slots stays stored. One that is gone is `removed: false`."""
-    try:
-        await invoke(call, s.REMOVE, s.ScheduleRef(_id(call)))
-    except InstarError as error:
-        if error.code != "not_found":
-            raise
-        return {"ok": True, "removed": False}
-    return {"ok": True, "removed": True}
+    removed = await sought(call, s.REMOVE, s.ScheduleRef(_id(call)))
+    return {"ok": True, "removed": removed is not None}
 
 
 async def run(call: Call) -> dict[str, Any]:
