@@ -41,7 +41,15 @@ export function Window({ window }: { window: PairingWindow }) {
             {isOpen ? "10 minutes more" : "Open for 10 minutes"}
           </button>
         </div>
-        {!isOpen && <p className="mt-2 text-sm text-quiet">Open the window, then start pairing on the device. It closes by itself.</p>}
+        <p className="mt-2 text-sm break-words text-quiet">
+          {isOpen ? "On" : "Open the window, which closes by itself, then on"} the device run{" "}
+          <code className="code">instar pair {location.origin}</code>
+          {isOpen && (
+            <>
+              . It shows this hub's key as <code className="font-mono text-xs break-all">{window.hub_fingerprint}</code>
+            </>
+          )}
+        </p>
         <Trouble text={trouble} />
       </div>
     </Part>

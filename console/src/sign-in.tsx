@@ -35,7 +35,7 @@ function ByCode({ notice }: { notice: string }) {
   return (
     <form onSubmit={submit}>
       <p className="mt-2 text-sm text-quiet">
-        Run <code className="code">instar open</code> on the hub's machine for a link that signs you in, or type the setup code that its first
+        Run <code className="code">instar open</code> on the hub's machine for a link that signs you in, or type the setup code that its last
         start printed.
       </p>
       <label className="mt-5 block text-sm font-medium" htmlFor="code">

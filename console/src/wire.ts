@@ -716,6 +716,7 @@ export interface Key {
   "revoked_at"?: string;
   "last_used_at"?: string;
   "parent"?: string;
+  "kind"?: string;
 }
 
 /** All keys, newest first; revoked and expired ones included. */
@@ -935,6 +936,7 @@ export interface PairingWindow {
   "closes_at": string;
   "pending": number;
   "pending_max": number;
+  "hub_fingerprint": string;
 }
 
 /** One piece of a message's content. */

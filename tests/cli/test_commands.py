@@ -43,6 +43,26 @@ def test_what_was_sent_can_be_read(cli: Cli, room: str):
     assert cli("read", room, "--before", str(page["messages"][1]["seq"]), "-o", "jsonl").out.count("\n") == 1
 
 
+def test_a_person_becomes_a_member_by_login(cli: Cli, hub: Hub, room: str):
+    person = hub.client.invoke(
+        "people.add", {"login": f"p-{room}", "password": "correct horse battery", "scopes": ["observe"]}
+    )
+    added = cli("rooms", "members", "add", room, f"p-{room}", "unknown", "--json").document
+    assert added["members"] == ["operator", "unknown", person["id"]]
+    hub.client.invoke("agents.register", {"requested_agent_id": f"p-{room}"})
+    assert f"p-{room}" in cli("rooms", "members", "add", room, f"p-{room}", "--json").document["members"]
+    left = cli("rooms", "members", "remove", room, person["id"], f"p-{room}", "unknown", "--json").document
+    assert left["members"] == ["operator"]
+
+
+def test_who_may_not_see_people_names_members_by_id(cli: Cli, hub: Hub, room: str, tmp_path: Path):
+    made = hub.client.invoke("keys.create", {"name": "builder", "scopes": ["admin"]})
+    token = tmp_path / "token"
+    token.touch(mode=0o600)
+    token.write_text(made["token"])
+    assert "delta" in cli("rooms", "members", "add", room, "delta", "--token-file", str(token)).out
+
+
 def test_a_repeat_under_an_id_is_stored_once(cli: Cli, room: str):
     first = cli("send", room, "once", "--id", f"m-{room}", "--json").document
     again = cli("send", room, "once", "--id", f"m-{room}", "--json").document

@@ -20,6 +20,9 @@ from instar.server import tls
 from .conftest import BIN, Hub, environment
 from .test_tree import TREE
 
+pytestmark = pytest.mark.xdist_group("examples")
+"""Some examples need what earlier ones left, as `restore` a backup: they share a worker, its hub and its folder."""
+
 
 @pytest.fixture
 def examples_of(capsys: pytest.CaptureFixture[str]) -> Callable[[str], list[str]]:

@@ -1,6 +1,6 @@
 import pytest
 
-from instar.cli.messages import event_line, lines, text_of
+from instar.cli.messages import event_line, lines, sender_of, text_of
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,19 @@ from instar.cli.messages import event_line, lines, text_of
 )
 def test_text_of(message: dict, expected: str):
     assert text_of(message) == expected
+
+
+@pytest.mark.parametrize(
+    ("sender", "expected"),
+    [
+        ({"id": "guide", "name": "Guide"}, "guide"),
+        ({"id": "usr_0123456789", "name": "Ada"}, "Ada (usr_012345)"),
+        ({"id": "dev_0123456789", "name": "guide\x07"}, "guide� (dev_012345)"),
+        ({"id": "usr_0123456789"}, "usr_0123456789"),
+    ],
+)
+def test_a_name_never_stands_alone(sender: dict, expected: str):
+    assert sender_of({"from": sender}) == expected
 
 
 def test_further_lines_are_indented():

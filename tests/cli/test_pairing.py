@@ -117,7 +117,8 @@ def test_a_machine_is_paired_and_signs_in_by_its_key(hub: EncryptedHub, laptop: 
     own = done.document["device_id"]
     (known,) = [each for each in hub.operator.invoke("devices.list")["devices"] if each["id"] == own]
     assert f"This machine  {known['fingerprint']}\n" in done.err
-    assert f"The hub       {done.document['hub_key']}\n" in done.err
+    assert f"The hub's key {done.document['hub_key']}\n" in done.err
+    assert hub.operator.invoke("pairing.status")["hub_fingerprint"] == done.document["hub_key"]
     assert "instar devices approve pair_" in done.err
     assert (known["facts"]["name"], done.document["scopes"]) == ("laptop", ["observe", "write"])
     assert {stat.S_IMODE(path.stat().st_mode) for path in memory(tmp_path).iterdir()} == {0o600}

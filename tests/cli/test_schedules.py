@@ -32,7 +32,7 @@ def test_an_interval_begins_now(cli: Cli):
     made = cli("schedules", "create", "quarter", "general", "now", "--every", "15m", "--json").document
     assert (made["timing"]["seconds"], made["timing"]["anchor"]) == (900, made["created_at"])
     done = cli("schedules", "list")
-    assert "quarter  every 900 s" in done.out
+    assert "quarter  every 15m" in done.out
     assert "in 14 min" in done.out or "in 15 min" in done.out
     cli("schedules", "remove", "quarter", "--yes")
 

@@ -190,6 +190,8 @@ def test_grants_of_a_running_hub(cli: Cli, hub: Hub, monkeypatch: pytest.MonkeyP
     hub.client.invoke("keys.create", {"name": "short", "scopes": ["write"], "expires_in_s": 60})
     assert "forever" in found(cli, "keys.without_expiry")
     assert "short" not in found(cli, "keys.without_expiry")
+    kinds = {key["name"]: key.get("kind", "key") for key in cli("keys", "list", "--json").document["keys"]}
+    assert (kinds["forever"], kinds["local"]) == ("key", "local")
     assert "forever" in found(cli, "keys.wide_scopes")
     assert found(cli, "keys.unused") == ""
     code = hub.client.invoke("pairing.code", {"scopes": ["admin"], "name": "copied"})["code"]
@@ -198,6 +200,8 @@ def test_grants_of_a_running_hub(cli: Cli, hub: Hub, monkeypatch: pytest.MonkeyP
     assert "copied have no key" in found(cli, "devices.keyless")
     hub.ensure("people.add", login="root-like", password="correct horse battery", scopes=["admin"])
     assert "root-like" in found(cli, "people.wide_scopes")
+    assert not any("copied" in found(cli, check) for check in ("keys.without_expiry", "keys.wide_scopes"))
+    assert "root-like" not in found(cli, "keys.wide_scopes")
     monkeypatch.setattr(grants, "IDLE", -grants.IDLE)
     assert "forever" in found(cli, "keys.unused")
     assert "copied" in found(cli, "devices.stale")

@@ -41,6 +41,22 @@ def test_follow_ends_when_no_retry_helps(server: Recorder):
         next(events)
 
 
+def test_follow_ends_with_what_the_hub_says_at_its_end(server: Recorder):
+    server.then(body=frame(1) + b'event: error\ndata: {"code":"unauthorized","error":"the grant was revoked"}\n\n')
+    events = follow(Client(server.url), sleep=lambda _: pytest.fail("no retry expected"))
+    assert next(events) == {"seq": 1}
+    with pytest.raises(HubError, match="the grant was revoked") as refused:
+        next(events)
+    assert refused.value.code == "unauthorized"
+
+
+def test_follow_goes_on_when_the_hub_says_that_it_may(server: Recorder):
+    server.then(body=frame(1) + b'event: error\ndata: {"code":"service_unavailable","error":"stopping"}\n\n')
+    server.then(body=frame(2))
+    events = follow(Client(server.url), sleep=lambda _: None)
+    assert [event["seq"] for event in islice(events, 2)] == [1, 2]
+
+
 def test_follow_fails_at_once_when_there_is_no_hub():
     with pytest.raises(UnreachableError):
         next(follow(Client("http://127.0.0.1:1"), sleep=lambda _: pytest.fail("no retry expected")))

@@ -65,7 +65,7 @@ def _cause(error: click.ClickException) -> str:
         return f"{error.option_name} would show the secret to every process on this machine"
     if isinstance(error, click.NoSuchOption):
         return f"there is no option {error.option_name}"
-    return error.format_message()
+    return " ".join(error.format_message().split())
 
 
 def _hint(error: click.ClickException) -> str:

@@ -5,6 +5,9 @@ from typing import Any
 
 from .texts import relative, visible
 
+_UNREAD = ("usr_", "dev_")
+_SHORT = 10
+"""So many first characters of an id tell people of one name apart."""
 _SUBJECTS = ("room", "agent", "run", "key", "hub", "loop")
 
 
@@ -16,8 +19,15 @@ def text_of(message: dict[str, Any]) -> str:
 
 
 def sender_of(message: dict[str, Any]) -> str:
-    """Return the id of who sent it."""
-    return visible(message.get("from", {}).get("id", ""))
+    """Return who sent it: an agent by its id; a person or device, whose id nobody reads, by name and what begins it.
+
+    The name alone would not do: a device may be called like anybody else.
+    """
+    sender = message.get("from", {})
+    told, name = str(sender.get("id", "")), str(sender.get("name", ""))
+    if name and told.startswith(_UNREAD):
+        return f"{visible(name)} ({visible(told[:_SHORT])})"
+    return visible(told)
 
 
 def lines(messages: Iterable[dict[str, Any]]) -> Iterator[str]:

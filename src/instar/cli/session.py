@@ -139,7 +139,9 @@ class Session:
             return click.prompt(prompt, hide_input=True, confirmation_prompt=is_new, err=True)
         text = "" if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
         if not text:
-            raise HubError("usage", "there is no password", hint="Type it at a terminal, or pass it by standard input.")
+            raise HubError(
+                "usage", f"nothing was given as: {prompt}", hint="Type it at a terminal, or pass it by standard input."
+            )
         return text
 
     def meant(self, error: HubError) -> HubError:

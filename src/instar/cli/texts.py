@@ -35,8 +35,10 @@ def relative(timestamp: str, now: datetime | None = None) -> str:
     except (ValueError, TypeError):
         return visible(timestamp)
     size, unit = next(((size, unit) for size, unit in _UNITS if abs(seconds) >= size), (1, "s"))
-    count = abs(seconds) // size
-    return f"{count} {unit} ago" if seconds >= 0 else f"in {count} {unit}"
+    if seconds >= 0:
+        return f"{seconds // size} {unit} ago"
+    # What is to come is rounded: ten minutes that began just now are ten, not nine.
+    return f"in {(size // 2 - seconds) // size} {unit}"
 
 
 def plain(value: object) -> str:

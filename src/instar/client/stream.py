@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from instar.base.backoff import full_jitter
 from instar.wire.limits import SSE_KEEPALIVE_S
 
-from .errors import HubError, UnreachableError
+from .errors import HubError, UnreachableError, error_of
 from .http import Answer, Client, JsonObject
 from .sse import Parser
 
@@ -90,5 +90,8 @@ def export(client: Client, **conversation: str) -> Iterator[JsonObject]:
 
 def _events(answer: Answer, parser: Parser) -> Iterator[JsonObject]:
     while line := answer.line():
-        if (event := parser.feed(line.decode(errors="replace").rstrip("\r\n"))) is not None:
+        event = parser.feed(line.decode(errors="replace").rstrip("\r\n"))
+        if event is not None and event.event == "error":
+            raise error_of(200, event.data.encode())
+        if event is not None:
             yield json.loads(event.data)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import structlog
 
+from instar import __version__
 from instar.base.clock import MICROS_PER_S, Micros, now
 from instar.base.tasks import TaskScope
 from instar.doors.gateway.door import GatewayDoor
@@ -184,12 +185,17 @@ class App:
         parts.live.observe(partial(_obey, carrier, watchdog))
         try:
             await lifecycle.serve(
-                carrier, bound, on_ready=lambda _: announce(announcement), on_stopping=stopping,
+                carrier, bound, on_ready=lambda _: self._ready(announce, announcement), on_stopping=stopping,
                 encrypted={at: context for at in self._listening if context and encrypts(self._settings, at)},
             )  # fmt: skip
         finally:
             watchdog.stop()
         return 0
+
+    def _ready(self, announce: Callable[[Announcement], None], announcement: Announcement) -> None:
+        """Say it in the log, which is all that is left of a start after `kill -9`, and to whoever started the hub."""
+        _log.info("listening", addresses=[str(address) for address in self._listening], version=__version__)
+        announce(announcement)
 
     async def _announcement(self, parts: Parts, is_first: bool, fingerprint: str) -> Announcement:
         base = self._base_url()

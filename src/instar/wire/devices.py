@@ -290,6 +290,8 @@ class PairingWindow(Struct, frozen=True):
     """Empty while it is closed."""
     pending: int
     pending_max: int
+    hub_fingerprint: str
+    """Of the hub's key: what a device that pairs shows of it."""
 
 
 class MakeCode(Struct, omit_defaults=True):

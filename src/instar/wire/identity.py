@@ -75,6 +75,8 @@ class Key(Struct, frozen=True, omit_defaults=True):
     last_used_at: str = ""
     parent: str = ""
     """The key that it was attenuated from."""
+    kind: str = "key"
+    """What it was made as: `key`, `agent`, `session`, `device`, `person` or `local`."""
 
 
 class CreateKey(Struct, omit_defaults=True):

@@ -36,7 +36,9 @@ def lines(findings: Sequence[Finding]) -> Iterator[str]:
         if finding.status is Status.FOUND:
             yield f"    {finding.check.fix}"
     found = sum(finding.status is Status.FOUND for finding in findings)
-    yield f"{len(findings)} checks, {found} found something." if found else f"{len(findings)} checks, all is well."
+    mended = sum(finding.status is Status.MENDED for finding in findings)
+    said = [f"{found} found something"] * bool(found) + [f"{mended} mended"] * bool(mended)
+    yield f"{len(findings)} checks, {', '.join(said) or 'all is well'}."
 
 
 def _matches(check: Check, wanted: Sequence[str]) -> bool:

@@ -40,7 +40,10 @@ def set_(session: Session, key: str, values: tuple[str, ...], *, comment: str, f
 @click.argument("key")
 @_COMMENT
 def unset(session: Session, key: str, *, comment: str) -> Answer:
-    """Take a setting out of the settings file; its default holds then."""
+    """Take a setting out of the settings file.
+
+    Its default holds then.
+    """
     from instar.hub.settings.sources import known  # noqa: PLC0415 - for settings alone
 
     return change(session, {known(key, "argument"): None}, comment)

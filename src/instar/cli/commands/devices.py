@@ -76,7 +76,7 @@ def approve(
     expires: float | None,
     yes: bool,
 ) -> Answer:
-    """Let a device in, with the rights that it should have.
+    """Let a device in.
 
     Compare the fingerprint with what the device itself shows. REQUEST may be left out while one device asks.
     What is shown is what is approved: a device that asks for something else meanwhile has to be looked at again.

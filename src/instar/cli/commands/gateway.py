@@ -56,7 +56,10 @@ def status(session: Session) -> Answer:
 
 @command("instar gateway probe", "instar gateway probe --json")
 def probe(session: Session) -> Answer:
-    """See whether the gateway answers, how fast, and what this credential may do there."""
+    """See whether the gateway answers.
+
+    Says how fast, and what this credential may do there.
+    """
 
     async def look(gateway: Gateway) -> dict[str, Any]:
         begun = time.perf_counter()

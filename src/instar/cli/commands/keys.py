@@ -49,10 +49,10 @@ def create(
 def list_(session: Session) -> Answer:
     """List keys.
 
-    Revoked and expired ones are among them; tokens never are.
+    Sessions and the rights of devices and people are among them, and what was revoked or has expired; tokens never are.
     """
     found = session.invoke("keys.list")
-    heads = ("KEY", "NAME", "SCOPES", "AGENTS", "ENDS", "LAST USED")
+    heads = ("KEY", "NAME", "KIND", "SCOPES", "AGENTS", "ENDS", "LAST USED")
     return Answer(found, table(heads, map(_row, found["keys"]), empty="There is no key."), rows=found["keys"])
 
 
@@ -105,7 +105,8 @@ def _id(session: Session, key: str) -> str:
 def _row(key: dict[str, Any]) -> Sequence[object]:
     ends = "revoked" if key.get("revoked_at") else relative(key["expires_at"]) if key.get("expires_at") else "never"
     used = relative(key["last_used_at"]) if key.get("last_used_at") else "-"
-    return key["id"], key["name"], ",".join(key["scopes"]), ",".join(key.get("agents") or ()) or "-", ends, used
+    agents = ",".join(key.get("agents") or ()) or "-"
+    return key["id"], key["name"], key.get("kind", "key"), ",".join(key["scopes"]), agents, ends, used
 
 
 COMMAND = Group(

@@ -9,6 +9,7 @@ from instar.cli.command import command
 from instar.cli.outputs import Answer
 from instar.cli.scopes import SCOPES
 from instar.cli.session import Session
+from instar.cli.texts import relative
 from instar.client import device, pins
 from instar.client.access import is_loopback
 from instar.client.errors import HubError
@@ -65,7 +66,7 @@ def pair(
     client = Client(hub.access.url, hub.access.token, timeout_s=hub.timeout_s, trust=trust)
     handshake = device.begin(client, seed, known)
     own = signatures.public_key_of(seed)
-    session.output.note(f"This machine  {signatures.fingerprint(own)}\nThe hub       {handshake.hub_key}")
+    session.output.note(f"This machine  {signatures.fingerprint(own)}\nThe hub's key {handshake.hub_key}")
     pin = Pin(trust.certificate, handshake.hub_id, handshake.hub_key, role=role)
     if code:
         return _by_code(hub, client, pin, code, name)
@@ -84,7 +85,7 @@ def _trust(hub: Session, known: Pin, fingerprint: str) -> Trust:
     """
     url = hub.access.url
     if urlsplit(url).scheme != "https":
-        if not is_loopback(url):
+        if urlsplit(url).scheme == "http" and not is_loopback(url):
             hub.output.note("This connection is not encrypted: whoever carries it reads and changes what is said.")
         return hub.trust
     if fingerprint and known.certificate and fingerprint != known.certificate:
@@ -128,7 +129,10 @@ def _be_let_in(hub: Session, client: Client, request: JsonObject) -> None:
     """
     state = request["state"]
     if state == "pending":
-        hub.output.note(f"Waiting. On the hub run: instar devices approve {request['id']}")
+        hub.output.note(
+            f"Waiting; the request ends {relative(request['expires_at'])}.\n"
+            f"  On the hub run: instar devices approve {request['id']}"
+        )
     while state == "pending":
         asked = {"request_id": request["id"], "wait": POLL_S}
         state = client.invoke("devices.outcome", asked, timeout_s=POLL_S + _SLACK_S)["state"]

@@ -63,7 +63,10 @@ def _answer(window: JsonObject) -> Answer:
         head = f"Unknown devices may ask; that ends {relative(window['closes_at'])}."
     else:
         head = "Unknown devices may not ask. Let them with: instar pairing enable"
-    return Answer(window, [head, f"  {waiting}: instar devices requests" if window["pending"] else f"  {waiting}."])
+    lines = [head, f"  {waiting}: instar devices requests" if window["pending"] else f"  {waiting}."]
+    if window["is_open"]:
+        lines.append(f"  A device that pairs shows this hub as {window['hub_fingerprint']}")
+    return Answer(window, lines)
 
 
 COMMAND = Group(

@@ -13,6 +13,7 @@ from instar.cli.outputs import Answer, Stream
 from instar.cli.session import Session
 from instar.cli.targets import TARGET, Place, open_dm
 from instar.cli.texts import relative, table
+from instar.client.errors import HubError
 from instar.client.stream import export as export_events
 
 VISIBILITIES = ("private", "public")
@@ -109,16 +110,47 @@ def export(session: Session, target: Place, *, to: Path | None) -> Answer | Stre
 @_ROOM
 @click.argument("member", nargs=-1, required=True, shell_complete=agents)
 def add(session: Session, room: str, member: tuple[str, ...]) -> Answer:
-    """Add members to a room."""
-    return _changed(session.invoke("rooms.members", room_id=session.seek("room", room), add=list(member)))
+    """Add members to a room.
+
+    MEMBER is an agent's id, or a person's id or login.
+    """
+    return _changed(session.invoke("rooms.members", room_id=session.seek("room", room), add=_ids(session, member)))
 
 
 @command("instar rooms members remove review beta", name="remove")
 @_ROOM
 @click.argument("member", nargs=-1, required=True, shell_complete=agents)
 def drop(session: Session, room: str, member: tuple[str, ...]) -> Answer:
-    """Remove members from a room."""
-    return _changed(session.invoke("rooms.members", room_id=session.seek("room", room), remove=list(member)))
+    """Remove members from a room.
+
+    MEMBER is an agent's id, or a person's id or login.
+    """
+    return _changed(session.invoke("rooms.members", room_id=session.seek("room", room), remove=_ids(session, member)))
+
+
+def _ids(session: Session, named: Sequence[str]) -> list[str]:
+    """Return the ids of members; a login is its person's, unless an agent has that id.
+
+    Who may not see people names them by their ids.
+    """
+    try:
+        people = {each["login"]: each["id"] for each in session.invoke("people.list")["people"]}
+    except HubError as error:
+        if error.code != "forbidden":
+            raise
+        return list(named)
+    met = {name for name in named if name in people and not _is_agent(session, name)}
+    return [people[name] if name in met else name for name in named]
+
+
+def _is_agent(session: Session, name: str) -> bool:
+    try:
+        session.invoke("agents.get", agent_id=name)
+    except HubError as error:
+        if error.code != "not_found":
+            raise
+        return False
+    return True
 
 
 def _row(room: dict[str, Any]) -> Sequence[object]:

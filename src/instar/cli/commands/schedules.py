@@ -9,12 +9,12 @@ import click
 
 from instar.cli.command import Group, command
 from instar.cli.completions import agents, schedules
-from instar.cli.durations import DURATION
+from instar.cli.durations import DURATION, spelt
 from instar.cli.exits import exit_code
 from instar.cli.outputs import Answer
 from instar.cli.session import Session
 from instar.cli.targets import TARGET, Place, open_dm
-from instar.cli.texts import nearest, relative, table, visible
+from instar.cli.texts import nearest, plain, relative, table, visible
 from instar.client.errors import HubError
 
 CATCH_UPS = ("skip", "once", "all")
@@ -49,7 +49,7 @@ def _standing_options(function: F) -> F:
 
 @command("instar schedules list", name="list")
 def list_(session: Session) -> Answer:
-    """List schedules, the one that is due next first."""
+    """List schedules, by when they are due."""
     found = session.invoke("schedules.list")
     heads = ("SCHEDULE", "NAME", "WHEN", "ROOM", "NEXT", "LAST")
     rows = table(heads, map(_row, found["schedules"]), empty="There is no schedule.")
@@ -65,7 +65,7 @@ def show(session: Session, schedule: str) -> Answer:
     """
     found = session.invoke("schedules.get", schedule_id=_id(session, schedule))
     shown = found | {"timing": _when(found["timing"]), "last": _ended(found.get("last"))}
-    facts = [(name, visible(str(value))) for name, value in shown.items() if name != "id" and value != ""]
+    facts = [(name, plain(value)) for name, value in shown.items() if name != "id" and value != ""]
     return Answer(found, table(("SCHEDULE", found["id"]), facts))
 
 
@@ -143,7 +143,7 @@ def remove(session: Session, schedule: str, *, yes: bool) -> Answer:
 @command("instar schedules pause morning")
 @_SCHEDULE
 def pause(session: Session, schedule: str) -> Answer:
-    """Let a schedule rest.
+    """Pause a schedule.
 
     SCHEDULE is an id, or the name of one schedule. Until it is resumed, its slots pass unrecorded.
     """
@@ -154,7 +154,7 @@ def pause(session: Session, schedule: str) -> Answer:
 @command("instar schedules resume morning")
 @_SCHEDULE
 def resume(session: Session, schedule: str) -> Answer:
-    """Let a paused schedule go on from now.
+    """Resume a paused schedule, from now.
 
     SCHEDULE is an id, or the name of one schedule.
     """
@@ -165,9 +165,10 @@ def resume(session: Session, schedule: str) -> Answer:
 @command("instar schedules run morning")
 @_SCHEDULE
 def run(session: Session, schedule: str) -> Answer:
-    """Fire a schedule now, besides its slots.
+    """Fire a schedule now.
 
-    SCHEDULE is an id, or the name of one schedule. When something is in its way, that is said.
+    Its slots stay as they are. SCHEDULE is an id, or the name of one schedule. When something is in its way, that is
+    said.
     """
     done = session.invoke("schedules.run", schedule_id=_id(session, schedule))
     is_fired = done["state"] == "fired"
@@ -179,7 +180,7 @@ def run(session: Session, schedule: str) -> Answer:
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="Slots to list.")
 @click.option("--before", default="", metavar="TIME", help="Only slots before this one.")
 def history(session: Session, schedule: str, *, limit: int, before: str) -> Answer:
-    """Say what became of a schedule's slots, newest first.
+    """List what became of a schedule's slots.
 
     SCHEDULE is an id, or the name of one schedule.
     """
@@ -224,7 +225,10 @@ def _fields(given: dict[str, object]) -> dict[str, object]:
 
 
 def _room(session: Session, target: Place) -> str:
-    return f"dm:{open_dm(session, target.id)['id']}" if target.kind == "agent" else target.key
+    if target.kind == "agent":
+        return f"dm:{open_dm(session, target.id)['id']}"
+    session.seek(target.kind, target.id)
+    return target.key
 
 
 def _id(session: Session, schedule: str) -> str:
@@ -253,7 +257,7 @@ def _row(schedule: dict[str, Any]) -> Sequence[object]:
 def _when(timing: dict[str, Any]) -> str:
     if timing["kind"] == "cron":
         return f"{timing['expression']} {timing.get('time_zone', 'UTC')}"
-    return f"every {timing['seconds']:g} s" if timing["kind"] == "every" else str(timing["time"])
+    return f"every {spelt(timing['seconds'])}" if timing["kind"] == "every" else str(timing["time"])
 
 
 def _next(schedule: dict[str, Any]) -> str:

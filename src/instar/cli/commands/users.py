@@ -51,9 +51,10 @@ def add(session: Session, login: str, *, name: str, scopes: tuple[str, ...], roo
 @_LOGIN
 @click.option("--own", is_flag=True, help="It is your own: the current one is asked for first.")
 def passwd(session: Session, login: str, *, own: bool) -> Answer:
-    """Change a person's password; every session of theirs ends.
+    """Change a person's password.
 
-    Passwords are asked for, or read as lines of standard input: with --own the current one comes first.
+    Every session of theirs ends. Passwords are asked for, or read as lines of standard input: with --own the current
+    one comes first.
     """
     current = session.secret("Current password") if own else ""
     password = session.secret(f"New password of {login}", is_new=True)
@@ -65,7 +66,7 @@ def passwd(session: Session, login: str, *, own: bool) -> Answer:
 @_LOGIN
 @_YES
 def disable(session: Session, login: str, *, yes: bool) -> Answer:
-    """Let a person in no more.
+    """Disable a person.
 
     Sessions of theirs end within a second.
     """
@@ -76,7 +77,7 @@ def disable(session: Session, login: str, *, yes: bool) -> Answer:
 @command("instar users enable ada")
 @_LOGIN
 def enable(session: Session, login: str) -> Answer:
-    """Let a disabled person in again."""
+    """Enable a disabled person."""
     return Answer(session.invoke("people.enable", person_id=login), [f"{login} may sign in again."])
 
 

@@ -130,6 +130,7 @@ def key_of(stored: StoredGrant, last_used_at: Micros | None = None) -> Key:
         revoked_at=_time(stored.revoked_at),
         last_used_at=_time(last_used_at or stored.last_used_at),
         parent=grant.parent,
+        kind=grant.kind,
     )
 
 

@@ -6,6 +6,8 @@ from ipaddress import ip_network
 from instar.cli.checks.check import NotApplicableError, Scene
 from instar.wire.limits import CERTIFICATE_WARN_DAYS, SHARED_SECRET_MIN_CHARS
 
+from .grants import living_keys
+
 _WIDE_BITS = {4: 16, 6: 64}
 """A network of trusted proxies that has fewer bits than this is rather a whole site."""
 
@@ -125,6 +127,8 @@ def _count(scene: Scene, operation: str, member: str, word: str) -> str:
         found = scene.told(operation)[member]
     except NotApplicableError:
         return ""
+    if word == "keys":
+        found = living_keys(found)
     living = [each for each in found if not each.get("revoked_at") and not each.get("disabled_at")]
     return f"{len(living)} {word}"
 

@@ -8,8 +8,15 @@ from instar.cli.checks.check import NotApplicableError, Scene
 IDLE = timedelta(days=90)
 _WIDE = frozenset({"admin", "keys", "operate", "devices"})
 _NAMED_MAX = 5
-_LOCAL = "local"
-"""The local operator's own grant: a file of this machine, and no key that somebody made."""
+_MADE = ("key", "agent")
+"""The kinds of grant that somebody made by hand and has to end by hand."""
+
+
+def living_keys(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the keys that hold: sessions end by themselves, devices and people are counted as what they are."""
+    now = datetime.now(UTC).isoformat()
+    made = [each for each in listed if each.get("kind", "key") in _MADE and not each.get("revoked_at")]
+    return [each for each in made if each.get("expires_at", "9999") > now]
 
 
 def window_open(scene: Scene) -> str:
@@ -87,10 +94,7 @@ def _devices(scene: Scene) -> list[dict[str, Any]]:
 
 
 def _keys(scene: Scene) -> list[dict[str, Any]]:
-    ended = datetime.now(UTC).isoformat()
-    made = [each for each in scene.told("keys.list")["keys"] if each["id"] != _LOCAL]
-    living = [each for each in made if not each.get("revoked_at")]
-    return [each for each in living if each.get("expires_at", "9999") > ended]
+    return living_keys(scene.told("keys.list")["keys"])
 
 
 def _people(scene: Scene) -> list[dict[str, Any]]:

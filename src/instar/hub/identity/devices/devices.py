@@ -67,7 +67,9 @@ class Devices:
         self._entering = Entering(
             store, self.hub_key, self.registry, self._pending, self.asking, Challenges(), lockout, used, clock,
         )  # fmt: skip
-        self._managing = Managing(store, self.registry, self._pending, self._window, lender, used, clock)
+        self._managing = Managing(
+            store, self.hub_key, self.registry, self._pending, self._window, lender, used, clock,
+        )  # fmt: skip
         pump.apply_with("device.changed", self.registry.changed)
         pump.apply_with("device.removed", self.registry.removed)
         pump.apply_with("device.requested", self._pending.requested)

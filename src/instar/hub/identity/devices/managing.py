@@ -17,6 +17,7 @@ from instar.wire.operation import Nothing
 
 from . import changing, codes, deciding, table
 from .admission import Given, wanted_of
+from .hub_key import HubKey
 from .registry import KnownDevice, Registry
 from .requests import PendingRequests, check_role
 from .window import Window
@@ -36,6 +37,7 @@ class Managing:
     def __init__(
         self,
         store: Store,
+        hub_key: HubKey,
         registry: Registry,
         pending: PendingRequests,
         window: Window,
@@ -44,6 +46,7 @@ class Managing:
         clock: Callable[[], Micros],
     ) -> None:
         self._store = store
+        self._hub_key = hub_key
         self._registry = registry
         self._pending = pending
         self._window = window
@@ -159,6 +162,7 @@ class Managing:
             closes_at="" if closes_at is None else to_rfc3339(closes_at),
             pending=len(self._pending),
             pending_max=PAIRING_PENDING_MAX,
+            hub_fingerprint=self._hub_key.fingerprint,
         )
 
     async def open(self, act: Act[wire.OpenPairing, None]) -> wire.PairingWindow:

@@ -108,7 +108,9 @@ class Handlers:
         self._lockout.refuse(site)
         if not await self._passwords.check(act.object.password, act.params.current):
             self._lockout.failed(site)
-            raise InstarError("forbidden", "the current password is wrong", hint="Give yours in `current`.")
+            raise InstarError(
+                "forbidden", "the current password is wrong", hint="Type the one that you sign in with now."
+            )
 
     async def disable(self, act: Act[wire.PersonRef, StoredPerson]) -> wire.Person:
         """End a person's grant, and with it sessions, keys and devices that come of it."""
