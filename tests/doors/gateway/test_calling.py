@@ -1,8 +1,11 @@
 """Who may call what, in the dialect's words; what is refused before a handler sees it."""
 
+import json
 from typing import Any
 
 import pytest
+
+from instar.wire.limits import AUTH_FAILURES_MAX
 
 from .serving import SECRET, Key, Serving, hello
 
@@ -103,3 +106,14 @@ async def test_many_requests_in_one_read(hub: Serving) -> None:
             if frame["type"] == "res":
                 answers[frame["id"]] = frame["ok"]
         assert set(answers.values()) == {True}
+
+
+async def test_passwords_that_are_guessed_over_a_socket_count_against_its_address(hub: Serving) -> None:
+    guess = {"login": "nobody", "password": "wrong horse battery"}
+    async with hub.socket() as peer:
+        await peer.hello(hello(auth=TOKEN))
+        for _ in range(AUTH_FAILURES_MAX):
+            error = (await peer.call("instar.auth.password", guess))["error"]
+            assert error["details"]["code"] == "UNAUTHORIZED", error
+    status, _, body = await hub.http("POST /v1/auth/password HTTP/1.1", json.dumps(guess).encode())
+    assert (status, json.loads(body)["code"]) == (429, "rate_limited")

@@ -70,6 +70,8 @@ class Call:
     peer: Peer | None
     """The socket; None over `POST /api/rpc`."""
     gateway: Gateway
+    address: str
+    """Where the client calls from: what its wrong guesses count against."""
 
 
 class TurnFailedError(InstarError):

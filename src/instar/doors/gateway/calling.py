@@ -31,6 +31,7 @@ class CallContext:
     generation: Generation
     client: Client
     request_id: str
+    address: str
     peer: Peer | None = None
 
 
@@ -83,6 +84,7 @@ async def call_method(context: CallContext, name: str, raw_params: bytes) -> obj
         key=key,
         peer=context.peer,
         gateway=context.gateway,
+        address=context.address,
     )
     if name in CONTROL_WRITES:
         _pace(context, name)
@@ -116,7 +118,7 @@ async def _unlisted(context: CallContext, name: str, raw_params: bytes) -> objec
     """Do one of the hub's own operations, or refuse a method that there is not."""
     if name in NATIVE:
         hub = context.gateway.hub
-        return await invoke_native(hub, context.caller, name, raw_params, context.request_id)
+        return await invoke_native(hub, context.caller, name, raw_params, context.request_id, context.address)
     if ADMIN not in context.client.scopes:
         raise InstarError("forbidden", f"needs {ADMIN}", detail={"missing": ADMIN})
     raise InstarError("not_found", f"unknown method: {name[:200]}", detail={"cause": UNKNOWN_METHOD})

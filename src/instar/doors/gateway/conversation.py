@@ -28,7 +28,7 @@ async def invoke(call: Call, operation: Any, params: Any) -> Any:  # noqa: ANN40
         checked = msgspec.json.decode(msgspec.json.encode(params), type=operation.params)
     except msgspec.ValidationError as error:
         raise InstarError("bad_request", f"invalid {call.method.name} params: {str(error)[:300]}") from None
-    return await call.hub.invoke(call.caller, operation, checked, request_id=call.request_id)
+    return await call.hub.invoke(call.caller, operation, checked, request_id=call.request_id, peer=call.address)
 
 
 async def sought(call: Call, operation: Any, params: Any) -> Any:  # noqa: ANN401 - the operation's own types

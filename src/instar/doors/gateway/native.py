@@ -27,7 +27,7 @@ _text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 
 
-async def invoke_native(hub: Hub, caller: Caller, method: str, raw_params: bytes, request_id: str) -> Any:  # noqa: ANN401 - the operation's own result type
+async def invoke_native(hub: Hub, caller: Caller, method: str, raw_params: bytes, request_id: str, address: str) -> Any:  # noqa: ANN401 - the operation's own result type
     """Invoke the operation that a method names.
 
     Raises:
@@ -40,4 +40,4 @@ async def invoke_native(hub: Hub, caller: Caller, method: str, raw_params: bytes
         params = _DECODERS[method](_encode(members))
     except UNREADABLE as error:
         raise InstarError("bad_request", f"invalid {method} params: {str(error)[:300]}") from None
-    return await hub.invoke(caller, operation, params, request_id=request_id, idempotency_key=key)
+    return await hub.invoke(caller, operation, params, request_id=request_id, idempotency_key=key, peer=address)

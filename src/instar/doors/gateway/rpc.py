@@ -53,7 +53,7 @@ async def answer_rpc(gateway: Gateway, request: Request, vouched_for: str = "") 
         asked = _decode(body)
     except UNREADABLE as error:
         raise InstarError("bad_request", f"the body is no request: {str(error)[:300]}") from None
-    return Response(200, await _answer(gateway, caller, asked, request.request_id), route=PATH)
+    return Response(200, await _answer(gateway, caller, asked, request), route=PATH)
 
 
 def _caller(gateway: Gateway, request: Request, vouched_for: str) -> Caller:
@@ -71,11 +71,11 @@ def _caller(gateway: Gateway, request: Request, vouched_for: str) -> Caller:
     )
 
 
-async def _answer(gateway: Gateway, caller: Caller, asked: RpcRequest, request_id: str) -> bytes:
+async def _answer(gateway: Gateway, caller: Caller, asked: RpcRequest, request: Request) -> bytes:
     answer_id = str(asked.id) if asked.id is not None else secrets.token_hex(8)
     generation = Generation.MOLTIS
     client = Client(id="rpc", role=OPERATOR, scopes=tuple(theirs(caller.grant.scopes)))
-    context = CallContext(gateway, caller, generation, client, request_id)
+    context = CallContext(gateway, caller, generation, client, request.request_id, request.peer)
     params = bytes(asked.params)
     try:
         return answer_frame(answer_id, _encode(await call_method(context, asked.method, params)))

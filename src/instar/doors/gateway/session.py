@@ -225,7 +225,7 @@ class GatewaySession(FedSession[ServerAction]):
         if self._connection is None or self._machine.is_closed:
             self._close_feed()
             return
-        context = CallContext(gateway, caller, who.generation, client, self._came.request_id)
+        context = CallContext(gateway, caller, who.generation, client, self._came.request_id, self._came.peer)
         self._answering = Answering(
             context, self._machine, self._do, self._hearing.subscriptions, self._resume, self._board.tasks
         )

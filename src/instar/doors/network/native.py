@@ -149,5 +149,6 @@ class LinkSession(FedSession[ServerAction]):
             raise InstarError("bad_request", f"{op.op} takes bytes: send them over HTTP to {operation.route.path}")
         params = decode(_DECODERS[op.op], bytes(op.params))
         return await self._door.hub.invoke(
-            self._caller, operation, params, request_id=self._request_id, idempotency_key=op.key
-        )
+            self._caller, operation, params,
+            request_id=self._request_id, idempotency_key=op.key, peer=self._address,
+        )  # fmt: skip

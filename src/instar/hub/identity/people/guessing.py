@@ -1,4 +1,4 @@
-"""Who guesses passwords: counted by address; on a socket, whose address an act does not know, by credential.
+"""Who guesses passwords: counted by address; where an act comes from none, by credential.
 
 This machine is not exempt, as it is for tokens: its browsers guess for others.
 """
