@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from instar.base.errors import InstarError
+from instar.hub.delivery.delivery import Delivery
 from instar.hub.settings.load import load
 from instar.server.app import LOCAL_GRANT, Announcement, App
 from instar.server.metrics import METRICS
 from instar.store.backup import BLOB_FOLDER
 from instar.store.blobs import UNFINISHED
+from instar.store.sqlite import open_store
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +52,15 @@ async def test_a_hub_from_start_to_stop(tmp_path: Path) -> None:
     assert [name for name in unlabelled if f"\n{name} " not in metrics and f"\n{name}_count " not in metrics] == []
     os.kill(os.getpid(), signal.SIGTERM)
     assert await hub == 0
+
+
+async def test_the_store_is_closed_whatever_fails_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_: Delivery) -> None:
+        raise InstarError("storage_full", "the disk is full")
+
+    monkeypatch.setattr(Delivery, "close", fail)
+    app = App(load({"data_dir": str(tmp_path), "listen": "127.0.0.1:0"}, {}))
+    with pytest.raises(InstarError, match="the disk is full"):
+        await app.serve(lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    store = await open_store(tmp_path)
+    await store.close()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -103,27 +104,23 @@ class App:
         """
         check_bind(self._settings)
         bound = bind([self._settings.listen.address, *self._settings.listen.compat])
-        try:
+        # What was opened last is closed first, the rest nevertheless when one fails.
+        async with AsyncExitStack() as closing:
+            closing.callback(bound.close)
             store = await open_store(self.data_dir)
-        except BaseException:
-            bound.close()
-            raise
-        self._listening = bound.listening
-        parts = wire(
-            self._loaded, store, self._background, self._streams,
-            base_url=self._base_url, addresses=lambda: [str(address) for address in self._listening],
-        )  # fmt: skip
-        try:
+            closing.push_async_callback(store.close)
+            self._listening = bound.listening
+            parts = wire(
+                self._loaded, store, self._background, self._streams,
+                base_url=self._base_url, addresses=lambda: [str(address) for address in self._listening],
+            )  # fmt: skip
+            closing.push_async_callback(parts.rooms.close)
+            closing.push_async_callback(parts.identity.flush)
+            closing.push_async_callback(self._background.close)
+            closing.callback(parts.presences.close)
+            closing.push_async_callback(parts.delivery.close)
+            closing.push_async_callback(parts.schedules.close)
             return await self._run(parts, bound, announce)
-        finally:
-            bound.close()
-            await parts.schedules.close()
-            await parts.delivery.close()
-            parts.presences.close()
-            await self._background.close()
-            await parts.identity.flush()
-            await parts.rooms.close()
-            await store.close()
 
     def _certificate(self) -> tls.Certificate | None:
         """Return the certificate to show, None where every address is plain.
