@@ -1,3 +1,6 @@
+import base64
+import hashlib
+
 import pytest
 
 from tests.doors.gateway.serving import Serving
@@ -87,7 +90,9 @@ async def test_wake_speaks_at_once_or_says_that_it_cannot_wait(hub: Serving) -> 
 async def test_identity_and_log(hub: Serving) -> None:
     async with client(hub) as one:
         identity = await one.ok("gateway.identity.get")
-        assert len(identity["deviceId"]) == 64
+        key = base64.urlsafe_b64decode(identity["publicKey"] + "=")
+        assert hashlib.sha256(key).hexdigest() == identity["deviceId"]
+        assert "=" not in identity["publicKey"]
         tail = await one.ok("logs.tail", limit=5)
         assert len(tail["lines"]) <= 5
         assert tail["cursor"] == tail["size"]

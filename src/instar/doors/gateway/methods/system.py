@@ -17,6 +17,7 @@ from instar.wire.gateway.scopes import NODE
 from instar.wire.messages import Part, PartKind
 from instar.wire.operation import Nothing
 from instar.wire.schedules import Schedule, ScheduleRef, SlotState
+from instar.wire.signatures import to_base64url
 
 
 async def health(call: Call) -> object:
@@ -129,7 +130,7 @@ async def wake(call: Call) -> dict[str, Any]:
 
 async def identity(call: Call) -> dict[str, Any]:
     """Answer by which key the hub is known; its clients may pin it."""
-    return {"deviceId": call.hub.hub_id, "publicKey": call.hub.hub_public_key}
+    return {"deviceId": call.hub.hub_id, "publicKey": to_base64url(call.hub.hub_public_key)}
 
 
 async def logs_tail(call: Call) -> dict[str, Any]:
