@@ -207,6 +207,8 @@ GATEWAY_EARLY_FRAMES_MAX = 16
 """Frames that a client may send before its `connect` is answered; more end it."""
 GATEWAY_WRITES_PER_MIN = 30
 """Calls of one method that writes settings, by one device or credential per minute."""
+GATEWAY_CHOICES_MAX = 1_024
+"""Sessions, channels or event names, each, that one gateway connection may subscribe to."""
 GATEWAY_CLOSE_REASON_MAX_BYTES = 120
 PAIRING_WAIT_S = 300.0
 """How long a Moltis node's socket is held while its request waits."""

@@ -38,7 +38,7 @@ async def hear_messages(call: Call) -> dict[str, Any]:
     """Hear the messages of one session."""
     choices = _choices(call)
     key = str(await _place(call))
-    choices.keys.add(key)
+    choices.hear([key])
     return {"subscribed": True, "key": key}
 
 
@@ -46,7 +46,7 @@ async def leave_messages(call: Call) -> dict[str, Any]:
     """Hear them no more."""
     choices = _choices(call)
     key = str(await _place(call))
-    choices.keys.discard(key)
+    choices.keys -= {key}
     return {"subscribed": False, "key": key}
 
 
@@ -72,7 +72,7 @@ async def join(call: Call) -> dict[str, Any]:
     """Hear what is said in sessions."""
     choices = _choices(call)
     keys = [str(await place(call, name)) for name in call.params.channels]
-    choices.rooms.update(keys)
+    choices.join(keys)
     return {"channels": sorted(choices.rooms)}
 
 
@@ -80,7 +80,7 @@ async def leave(call: Call) -> dict[str, Any]:
     """Hear it no more."""
     choices = _choices(call)
     keys = [str(await place(call, name)) for name in call.params.channels]
-    choices.rooms.difference_update(keys)
+    choices.rooms -= frozenset(keys)
     return {"channels": sorted(choices.rooms)}
 
 
