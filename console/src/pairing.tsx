@@ -46,7 +46,7 @@ export function Window({ window }: { window: PairingWindow }) {
           <code className="code">instar pair {location.origin}</code>
           {isOpen && (
             <>
-              . It shows this hub's key as <code className="font-mono text-xs break-all">{window.hub_fingerprint}</code>
+              . It shows this hub's key as <code className="block font-mono text-xs break-all">{window.hub_fingerprint}</code>
             </>
           )}
         </p>

@@ -25,6 +25,7 @@ def test_text_of(message: dict, expected: str):
         ({"id": "usr_0123456789", "name": "Ada"}, "Ada (usr_012345)"),
         ({"id": "dev_0123456789", "name": "guide\x07"}, "guide� (dev_012345)"),
         ({"id": "usr_0123456789"}, "usr_0123456789"),
+        ({"id": "sch_0123456789", "name": "pulse"}, "pulse (sch_012345)"),
     ],
 )
 def test_a_name_never_stands_alone(sender: dict, expected: str):

@@ -78,6 +78,12 @@ def test_without_a_hub_the_file_is_written(desk: Desk) -> None:
     assert "debug" in desk.file
 
 
+@pytest.mark.parametrize("verb", ["get", "set", "unset"])
+def test_a_mistyped_key_names_a_near_one(desk: Desk, verb: str) -> None:
+    done = desk("config", verb, "log.levle", *(["debug"] if verb == "set" else []), "--json")
+    assert failure(done)["hint"] == "Did you mean log.level?"
+
+
 def test_lists_take_several_values(desk: Desk) -> None:
     desk("config", "set", "listen.compat", "127.0.0.1:1", "127.0.0.1:2")
     assert desk("config", "get", "listen.compat", "--json").document["value"] == ["127.0.0.1:1", "127.0.0.1:2"]

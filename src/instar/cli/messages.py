@@ -5,7 +5,7 @@ from typing import Any
 
 from .texts import relative, visible
 
-_UNREAD = ("usr_", "dev_")
+_UNREAD = ("usr_", "dev_", "sch_")
 _SHORT = 10
 """So many first characters of an id tell people of one name apart."""
 _SUBJECTS = ("room", "agent", "run", "key", "hub", "loop")
@@ -19,7 +19,7 @@ def text_of(message: dict[str, Any]) -> str:
 
 
 def sender_of(message: dict[str, Any]) -> str:
-    """Return who sent it: an agent by its id; a person or device, whose id nobody reads, by name and what begins it.
+    """Return who sent it: an agent by its id; others, whose ids nobody reads, by name and how the id begins.
 
     The name alone would not do: a device may be called like anybody else.
     """

@@ -13,6 +13,7 @@ from instar.client.http import JsonObject
 
 from .outputs import Answer
 from .session import Session
+from .texts import nearest
 
 if TYPE_CHECKING:
     from instar.hub.settings.changing import Changing
@@ -34,6 +35,22 @@ def running(session: Session) -> JsonObject | None:
         if error.code != "unreachable":
             raise
         return None
+
+
+def key_of(name: str) -> str:
+    """Return the key that a name on the command line stands for.
+
+    Raises:
+        HubError: `bad_request` for a name that is no setting, with a near one.
+    """
+    from instar.hub.settings.keys import ALIASES, KEYS  # noqa: PLC0415 - for settings alone
+
+    key = ALIASES.get(name, name)
+    if key in KEYS:
+        return key
+    near = nearest(name, KEYS)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "See every setting with `instar config show`."
+    raise HubError("bad_request", f"`{name}` is no setting", hint=hint)
 
 
 def value_of(key: str, words: tuple[str, ...]) -> Any:  # noqa: ANN401 - the value of any setting

@@ -8,7 +8,7 @@ import click
 from instar.cli.command import Group, command
 from instar.cli.outputs import Answer
 from instar.cli.session import Session
-from instar.cli.settings import running
+from instar.cli.settings import key_of, running
 from instar.cli.texts import plain, relative, table
 from instar.client.http import JsonObject
 
@@ -40,9 +40,7 @@ def get(session: Session, key: str) -> Answer:
 
     As text it prints the value alone, for scripts.
     """
-    from instar.hub.settings.sources import known  # noqa: PLC0415 - for settings alone
-
-    name = known(key, "argument")
+    name = key_of(key)
     row = next(row for row in _listing(session)["settings"] if row["key"] == name)
     return Answer(row, [plain(row["value"])])
 

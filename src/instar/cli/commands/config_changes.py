@@ -7,7 +7,7 @@ import click
 from instar.cli.command import command
 from instar.cli.outputs import Answer
 from instar.cli.session import Session
-from instar.cli.settings import change, secret, value_of
+from instar.cli.settings import change, key_of, secret, value_of
 from instar.cli.settings import rollback as go_back
 
 _COMMENT = click.option("--comment", default="", help="Why; the history shows it.")
@@ -29,9 +29,8 @@ def set_(session: Session, key: str, values: tuple[str, ...], *, comment: str, f
     auth.token`. Settings that only the hub's own machine may change are written there by the file's owner.
     """
     from instar.hub.settings.keys import SECRETS  # noqa: PLC0415 - for settings alone
-    from instar.hub.settings.sources import known  # noqa: PLC0415
 
-    name = known(key, "argument")
+    name = key_of(key)
     value: Any = value_of(name, values) if values or name not in SECRETS else secret(session, name, from_file)
     return change(session, {name: value}, comment)
 
@@ -44,9 +43,7 @@ def unset(session: Session, key: str, *, comment: str) -> Answer:
 
     Its default holds then.
     """
-    from instar.hub.settings.sources import known  # noqa: PLC0415 - for settings alone
-
-    return change(session, {known(key, "argument"): None}, comment)
+    return change(session, {key_of(key): None}, comment)
 
 
 @command("instar config rollback 1")
