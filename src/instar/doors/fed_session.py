@@ -1,11 +1,11 @@
 """What the sockets of every door share: an IO-free machine on one side, a feed of the hub on the other."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Generic, Protocol, TypeVar
 
-from instar.hub.operations.hub import Feed
+from instar.hub.operations.hub import Caller, Feed, Hub
 from instar.wire.http import Connection
 
 from .heartbeat import Heartbeat
@@ -43,16 +43,29 @@ class FedSession(Generic[A]):
         heartbeat: Ticks the session while it is open.
     """
 
-    __slots__ = ("__weakref__", "_connection", "_driven", "_feed", "_heartbeat")
+    __slots__ = ("__weakref__", "_connection", "_driven", "_feed", "_heartbeat", "_unwatch")
 
     def __init__(self, machine: Machine[A], heartbeat: Heartbeat) -> None:
         self._driven = machine
         self._heartbeat = heartbeat
         self._connection: Connection | None = None
         self._feed: Feed | None = None
+        self._unwatch: Callable[[], None] | None = None
 
     def _do(self, actions: Sequence[A]) -> None:
         raise NotImplementedError
+
+    def _grant_ended(self, reason: str) -> None:
+        raise NotImplementedError
+
+    def _watch(self, hub: Hub, caller: Caller) -> None:
+        """End with the caller's grant, whether there is a feed or not; at once, if it has ended by now."""
+        self._unwatch = hub.on_ended(caller, self._grant_ended)
+
+    def _stop_watching(self) -> None:
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
 
     def opened(self, connection: Connection) -> None:
         """Let the machine begin, and tick it from now on."""

@@ -117,7 +117,7 @@ def wire(
         *agents.bindings(), *delivery.bindings(), *runs.bindings(),
         *schedules.bindings(), *Audit(store).bindings(), *presences.bindings(),
     )  # fmt: skip
-    operations = Operations(store, authority, bindings)
+    operations = Operations(store, identity, bindings)
     hub = Hub(network, identity, operations, agents, delivery, presences, scope)
     return Parts(
         store, pump, fanout, identity, rooms, agents, delivery, runs, schedules, card, hub, blobs,

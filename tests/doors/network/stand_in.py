@@ -73,6 +73,7 @@ class Hub:
         self.gone: list[tuple[str, str]] = []
         self.refusal: InstarError | None = None
         self.vouched = ""
+        self.watchers: list[Any] = []
         self.hold: asyncio.Event | None = None
         self.gap: ReplayGap | None = None
 
@@ -109,6 +110,10 @@ class Hub:
         feed = Feed(sink, {"caller": caller, "renderer": renderer, **options})
         self.feeds.append(feed)
         return feed
+
+    def on_ended(self, caller: Any, callback: Any) -> Any:
+        self.watchers.append(callback)
+        return lambda: self.watchers.remove(callback)
 
     def reads_metrics(self, caller: Any) -> bool:
         return caller.has(Scope.OPERATE)

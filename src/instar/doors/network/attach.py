@@ -12,6 +12,7 @@ from instar.wire.attach.actions import Acknowledge, End, EndKind, Identify, Send
 from instar.wire.attach.frames import ERROR, VERSION, Frame, encode, event_frame
 from instar.wire.attach.machine import ServerMachine
 from instar.wire.events import ReplayGap
+from instar.wire.http import Connection
 from instar.wire.presence import PresenceEntry
 
 from .gaps import GAP_PREFIX, gap_event, resume_cursor
@@ -71,9 +72,15 @@ class AttachSession(FedSession[ServerAction]):
 
     # The carrier's side
 
+    def opened(self, connection: Connection) -> None:
+        """Say HELLO, and wait no longer than the credential holds."""
+        super().opened(connection)
+        self._watch(self._door.hub, self._caller)
+
     def closed(self, code: int) -> None:
         """Give up the agent's place; the socket is gone."""
         self._connection = None
+        self._stop_watching()
         self._machine.close()
         self._heartbeat.discard(self)
         reason, error = self._end_reason
@@ -123,6 +130,9 @@ class AttachSession(FedSession[ServerAction]):
         connection.send_text(encode(Frame(op=ERROR, version=VERSION, error=message, cursor=cursor)))
         self._machine.close()
         connection.close(CLOSE_CODES[code], message)
+
+    def _grant_ended(self, reason: str) -> None:
+        self.ended("unauthorized", f"the credential has ended: {reason}", "")
 
     # The machine's side
 

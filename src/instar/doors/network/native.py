@@ -13,6 +13,7 @@ from instar.doors.heartbeat import Heartbeat
 from instar.hub.operations.hub import Caller, Hub, Presence
 from instar.wire.events import ReplayGap
 from instar.wire.frames import text_frame
+from instar.wire.http import Connection
 from instar.wire.native.actions import End, Invoke, Open, Probe, Send, ServerAction
 from instar.wire.native.frames import SUBPROTOCOL, Gap, Hello, Op, Welcome
 from instar.wire.native.machine import ServerMachine
@@ -60,9 +61,15 @@ class LinkSession(FedSession[ServerAction]):
 
     # The carrier's side
 
+    def opened(self, connection: Connection) -> None:
+        """Wait for `hello`, no longer than the credential holds."""
+        super().opened(connection)
+        self._watch(self._door.hub, self._caller)
+
     def closed(self, code: int) -> None:  # noqa: ARG002 - the shape of SocketSession
         """Close the feed; answers still under way are dropped."""
         self._connection = None
+        self._stop_watching()
         self._machine.close()
         self._heartbeat.discard(self)
         if self._presence is not None:
@@ -90,6 +97,9 @@ class LinkSession(FedSession[ServerAction]):
     def ended(self, code: str, message: str, cursor: str) -> None:
         """Say goodbye with the cursor to resume from."""
         self._do(self._machine.bye(code, message, cursor))
+
+    def _grant_ended(self, reason: str) -> None:
+        self.ended("unauthorized", f"the credential has ended: {reason}", self._feed.cursor if self._feed else "")
 
     # The machine's side
 

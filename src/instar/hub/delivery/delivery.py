@@ -47,8 +47,8 @@ class Grants(Protocol):
         """Who may read what."""
         ...
 
-    def grant(self, grant_id: str) -> Grant | None:
-        """Return a grant that holds."""
+    def holds(self, grant: Grant) -> bool:
+        """Whether a grant holds still."""
         ...
 
     def on_ended(self, callback: Callable[[str], None]) -> None:
@@ -194,7 +194,7 @@ class Delivery:
                 raise InstarError("not_found", REMOVED) from None
             raise
         skipped = await self._store.read(lambda reader: dead_seqs(reader, agent_id)) if agent_id else frozenset[int]()
-        if not caller.is_anonymous and self._identity.grant(caller.grant.id) is None:
+        if not self._identity.holds(caller.grant):
             raise InstarError("unauthorized", "the credential was revoked or has expired")
         if agent_id and self._agents.get(agent_id) is None:
             raise InstarError("not_found", REMOVED)

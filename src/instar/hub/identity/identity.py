@@ -125,12 +125,16 @@ class Identity:
             raise InstarError("unprocessable_entity", "a device that asks to be let in proves its key")
         return await self.devices.asking.ask(credential.signed.public_key, ask, asker, credential.facts)
 
+    def holds(self, grant: Grant) -> bool:
+        """Whether a grant holds still: whoever was authenticated may be heard much later."""
+        return not grant.parent or self._keyring.get(grant.id) is not None
+
     def watch(self, grant: Grant, watcher: Callable[[str], None]) -> Callable[[], None]:
         """Call back once on the loop, with the reason, when a grant ends or its token is replaced.
 
         Return the way to stop it. A grant that ended before, as it may while a handshake waits, ends it at once.
         """
-        if grant.parent and self._keyring.get(grant.id) is None:
+        if not self.holds(grant):
             return asyncio.get_running_loop().call_soon(watcher, "revoked").cancel
         return self._keyring.watch(grant.id, watcher)
 

@@ -7,7 +7,7 @@ import msgspec
 from instar.base.clock import Micros, now
 from instar.base.errors import InstarError
 from instar.base.ids import new_id
-from instar.store.seam import Draft, Transaction
+from instar.store.seam import HOME, Draft, Transaction
 from instar.wire.events import KEYRING
 from instar.wire.identity import Scope
 
@@ -75,9 +75,9 @@ async def revoke_agent_tokens(tx: Transaction, agent_id: str, *, actor: str = ""
 async def rotate(
     tx: Transaction, grant_id: str, token: Token, *, actor: str = "", scopes: frozenset[Scope] | None = None
 ) -> StoredGrant:
-    """Replace a grant's token; the old one ends at once. With `scopes` it keeps those alone.
+    """Replace a grant's token; the old one ends at once, and so do the sign-ins that it served for.
 
-    What was narrowed from the grant stays, unless the grant itself is narrowed.
+    With `scopes` the grant keeps those alone. What was narrowed from it stays, unless the grant itself is narrowed.
 
     Raises:
         InstarError: `not_found` when there is no such grant, `conflict` when it has ended.
@@ -86,10 +86,13 @@ async def rotate(
     grant = stored.grant if scopes is None else confine(stored.grant, scopes)
     await grant_table.replace_token(tx, grant_id, token)
     await _append(tx, "key.revoked", event_of(stored, ROTATED), actor, at)
-    if grant.scopes != stored.grant.scopes:
+    await tx.execute("DELETE FROM codes WHERE org = ?1 AND grant_id = ?2", HOME, grant_id)
+    is_narrowed = grant.scopes != stored.grant.scopes
+    if is_narrowed:
         await grant_table.set_scopes(tx, grant_id, grant.scopes)
-        for child in await grant_table.children(tx, grant_id):
-            await revoke(tx, child.grant.id, actor=actor, reason="parent narrowed")
+    for child in await grant_table.children(tx, grant_id):
+        if is_narrowed or child.grant.kind == "session":
+            await revoke(tx, child.grant.id, actor=actor, reason="parent narrowed" if is_narrowed else ROTATED)
     return await _renew(tx, stored, grant, token, actor, at)
 
 

@@ -8,7 +8,7 @@ import msgspec
 from instar.base.buckets import Buckets
 from instar.base.errors import InstarError
 from instar.hub.act import Act, Binding
-from instar.hub.identity.authority import Authority
+from instar.hub.identity.identity import Identity
 from instar.hub.identity.principals import Caller
 from instar.store.seam import Store
 from instar.wire.limits import IDEMPOTENCY_KEY_MAX_CHARS
@@ -25,9 +25,9 @@ class Operations:
         LookupError: At construction, when an operation has no binding or two.
     """
 
-    def __init__(self, store: Store, authority: Authority, bindings: Iterable[Binding]) -> None:
+    def __init__(self, store: Store, identity: Identity, bindings: Iterable[Binding]) -> None:
         self._store = store
-        self._authority = authority
+        self._identity = identity
         self._recorder = Recorder()
         self._requests = Buckets(0, 0)
         self._bindings: dict[str, Binding] = {}
@@ -57,8 +57,11 @@ class Operations:
 
         Raises:
             InstarError: What the operation's handler raises; `not_found` or `forbidden` when the caller may not;
-                `rate_limited`, but for health and sign-in without a credential.
+                `unauthorized` when the caller's grant has ended since it was authenticated, as it may over a socket or
+                while a body is read; `rate_limited`, but for health and sign-in without a credential.
         """
+        if not self._identity.holds(caller.grant):
+            raise InstarError("unauthorized", "the credential was revoked or has expired")
         if len(idempotency_key) > IDEMPOTENCY_KEY_MAX_CHARS:
             raise InstarError(
                 "bad_request", f"the idempotency key is longer than {IDEMPOTENCY_KEY_MAX_CHARS} characters"
@@ -69,7 +72,7 @@ class Operations:
         located = binding.locate(caller, params)
         if hasattr(located, "__await__"):
             located = await located
-        self._authority.require(caller, operation.verb, operation.object, located)
+        self._identity.authority.require(caller, operation.verb, operation.object, located)
         act: Act[Any, Any] = Act(
             caller=caller,
             operation=operation,
