@@ -239,9 +239,14 @@ class Authenticator:
         """Return the caller with what the connection asked for; a node has the scope of one alone, and no other device.
 
         Who operates by a key may hold that scope, too: it does nothing by it but pass it on, to a node that it lets in.
+
+        Raises:
+            InstarError: `forbidden` for a node whose grant is no node's: it would be listed as one that was let in.
         """
         scopes = grant.scopes if credential.scopes is None else credential.scopes
         if credential.role == Role.NODE:
+            if Scope.NODE not in grant.scopes:
+                raise InstarError("forbidden", "needs scope node", detail={"missing": "scope node"})
             scopes &= {Scope.NODE}
         elif credential.role and grant.kind == "device":
             scopes -= {Scope.NODE}

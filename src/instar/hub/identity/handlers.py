@@ -101,12 +101,10 @@ class Handlers:
         return await act.transact(work, wire.Key)
 
     async def rotate(self, act: Act[wire.KeyRef, Grant]) -> wire.CreatedKey:
-        """Replace a key's token."""
+        """Replace a key's token. Who is somebody else by a device, a password or a browser is nobody's to become."""
         _refuse_root(act.object)
-        if act.object.kind == "device":
-            raise InstarError(
-                "conflict", f"{act.object.id} is a device's", hint="Replace its token with `instar devices rotate ID`."
-            )
+        if hint := _ROTATED_ELSEWHERE.get(act.object.kind):
+            raise InstarError("conflict", f"{act.object.id} is a {act.object.kind}'s", hint=hint)
         if outlives(act.object, self.lender(act.caller.grant)):
             raise InstarError("forbidden", f"needs a grant that lasts as long as {act.object.id}")
         grant_id, actor, token = act.object.id, act.caller.principal.id, new_token(act.object.kind)
@@ -171,6 +169,13 @@ class Handlers:
         if stored is None:
             raise missing("key", params.key_id)
         return stored.grant
+
+
+_ROTATED_ELSEWHERE = {
+    "device": "Replace its token with `instar devices rotate ID`.",
+    "person": "Set another password with `instar users passwd LOGIN`.",
+    "session": "End it with `instar keys revoke ID`, then sign in again.",
+}
 
 
 def console_url(base: str, code: str) -> str:

@@ -55,7 +55,7 @@ async def test_a_key_is_confined_to_what_is_asked(
         assert outcome(desk, replace(plain, signed=device.signed())) == ("key", scopes("write"))
         assert outcome(desk, forged(replace(plain, signed=device.signed()))) == ("unauthorized", "signature_invalid")
         assert outcome(desk, replace(plain, scopes=frozenset())) == ("key", frozenset())
-        assert outcome(desk, replace(plain, role="node", scopes=None)) == ("key", frozenset())
+        assert outcome(desk, replace(plain, role="node", scopes=None)) == ("forbidden", None)
         assert outcome(desk, Credential(token, **place)) == ("key", scopes("write", "observe"))
 
 

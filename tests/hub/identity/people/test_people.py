@@ -235,7 +235,9 @@ async def test_who_is_vouched_for_has_their_own_rights_and_what_the_connection_a
     asked = frozenset({Scope.OBSERVE, Scope.WRITE, Scope.OPERATE, Scope.NODE})
     connected = world.identity.authenticate(Credential(vouched_for="ada", role="operator", scopes=asked))
     assert connected.grant.scopes == {Scope.OBSERVE, Scope.WRITE}
-    assert world.identity.authenticate(Credential(vouched_for="ada", role="node")).grant.scopes == frozenset()
+    with pytest.raises(InstarError) as caught:
+        world.identity.authenticate(Credential(vouched_for="ada", role="node"))
+    assert caught.value.code == "forbidden"
     wide = world.identity.authenticate(Credential(vouched_for="bob", role="operator", scopes=frozenset(Scope)))
     assert wide.grant.scopes == {Scope.OBSERVE}
 

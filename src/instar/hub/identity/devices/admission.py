@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from instar.base.clock import Micros
 from instar.base.errors import InstarError
-from instar.hub.identity import minting
-from instar.hub.identity.attenuation import Wanted
+from instar.hub.identity import grant_table, minting
+from instar.hub.identity.attenuation import Wanted, is_within
 from instar.hub.identity.principals import DEVICE_ID_PREFIX, Grant
 from instar.store.seam import Transaction
 from instar.wire.devices import Device, Role
@@ -66,11 +66,23 @@ async def admit(
     stored, token = await minting.mint(tx, holder, wanted)
     for older in known.grants if known else ():
         if older.role is given.role:
-            await minting.revoke(tx, older.key_id, actor=actor, reason="replaced")
+            await _give_way(tx, older.key_id, holder)
     await table.put(tx, device, public_key, at)
     withheld, shown_at = sorted(given.withheld), at if hands_out else None
     await table.put_grant(tx, device.id, given.role, stored.grant.id, withheld, shown_at)
     return await changed(tx, device.id, at, actor), token
+
+
+async def _give_way(tx: Transaction, grant_id: str, holder: Grant) -> None:
+    """End the grant that another one replaces.
+
+    Raises:
+        InstarError: `forbidden` when it is wider than the holder's: to replace it is to take the rest away.
+    """
+    older = await grant_table.find(tx, grant_id)
+    if older is not None and not is_within(older.grant, holder):
+        raise InstarError("forbidden", "needs a grant as wide as the one that the device has")
+    await minting.revoke(tx, grant_id, actor=holder.principal.id, reason="replaced")
 
 
 async def changed(tx: Transaction, device_id: str, at: Micros, actor: str) -> Device:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from instar.base.buckets import Buckets
 from instar.base.clock import Micros, from_rfc3339
 from instar.base.errors import InstarError
 from instar.hub.identity.attenuation import reach
@@ -26,6 +27,8 @@ from .window import Window
 
 _ASKING_KINDS = ("local", "key", "session", "person")
 """Grants whose holder may bring a device along while the window is closed."""
+_CHANGES_PER_MIN = 10
+"""Of what one device asks for: each is written down for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Asking:
         self._auth = auth
         self._policy = policy
         self._clock = clock
+        self._changes = Buckets(_CHANGES_PER_MIN / 60, _CHANGES_PER_MIN)
 
     async def ask(self, key: bytes, ask: PairingAsk, asker: Asker, facts: Facts | None = None) -> PairingRequest:
         """Take the ask of the device that proved this key; a repeat of one that waits is that one.
@@ -99,8 +103,9 @@ class Asking:
         It comes back approved when the hub lets the device in by itself.
 
         Raises:
-            InstarError: `not_paired` (cause `pairing_closed`), `overloaded` when too many wait, `device_revoked`,
-                `key_mismatch`, `conflict` when the device has all that it asks for.
+            InstarError: `not_paired` (cause `pairing_closed`), `overloaded` when too many wait, `rate_limited` when the
+                device asks for something else again and again, `device_revoked`, `key_mismatch`, `conflict` when the
+                device has all that it asks for.
         """
         own_id = device_id(key)
         check_ask(ask, own_id)
@@ -124,6 +129,7 @@ class Asking:
             if not may_ask:
                 raise refusals.pairing_closed(key)
             if mine is not None:
+                self._pace(own_id)
                 await deciding.settle(tx, mine, PairingState.SUPERSEDED, at)
             elif sum(from_rfc3339(each.expires_at) > at for each in pending) >= PAIRING_PENDING_MAX:
                 raise InstarError(
@@ -136,6 +142,13 @@ class Asking:
             return await self._approve_silently(tx, request, at) if is_silent else request
 
         return await self._store.transact(work)
+
+    def _pace(self, device_id: str) -> None:
+        if wait_s := self._changes.take(device_id):
+            raise InstarError(
+                "rate_limited", "the device asks for something else too often", retry_after_s=wait_s,
+                detail={"cause": "rate_limited"},
+            )  # fmt: skip
 
     def _is_silent(self, asker: Asker) -> bool:
         """Whether the hub lets this device in by itself, as `pairing.auto_approve` says."""
