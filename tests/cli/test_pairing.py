@@ -163,12 +163,13 @@ def test_a_code_lets_in_without_a_key(
 ):
     code = hub.operator.invoke("pairing.code", {"scopes": ["observe"], "name": "tablet"})["code"]
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{code}\n"))
-    done = laptop("pair", hub.url, "--fingerprint", hub.fingerprint, "--code", "-", "--json")
+    done = laptop("pair", hub.url, "--fingerprint", hub.fingerprint, "--code", "--json")
     assert done.code == 0, done.out
     assert done.document["scopes"] == ["observe"]
     assert code not in done.out + done.err
     assert laptop("rooms", "list", "--url", hub.url).code == 0
-    used = laptop("pair", hub.url, "--code", code, "--json")
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{code}\n"))
+    used = laptop("pair", hub.url, "--code", "--json")
     assert (used.code, used.document["error"]["code"]) == (4, "unauthorized")
 
 

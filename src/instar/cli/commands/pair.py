@@ -36,7 +36,7 @@ _FAILED = {
 @click.option("--name", default="", help="What this machine is called; else its host name.")
 @click.option("--role", type=click.Choice(ROLES), default="operator", show_default=True, help="As what it comes.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="Ask for this; may be repeated.")
-@click.option("--code", default="", help="Be let in by this code, without a key (- reads it from stdin).")
+@click.option("--code", "by_code", is_flag=True, help="Be let in by a code, without a key; it is asked for, or stdin.")
 @click.option("--fingerprint", default="", help="What `instar tls fingerprint` says on the hub; else it is asked.")
 @click.option("--again", is_flag=True, help="Forget what was pinned before.")
 def pair(
@@ -46,7 +46,7 @@ def pair(
     name: str,
     role: str,
     scopes: tuple[str, ...],
-    code: str,
+    by_code: bool,
     fingerprint: str,
     again: bool,
 ) -> Answer:
@@ -68,8 +68,8 @@ def pair(
     own = signatures.public_key_of(seed)
     session.output.note(f"This machine  {signatures.fingerprint(own)}\nThe hub's key {handshake.hub_key}")
     pin = Pin(trust.certificate, handshake.hub_id, handshake.hub_key, role=role)
-    if code:
-        return _by_code(hub, client, pin, code, name)
+    if by_code:
+        return _by_code(hub, client, pin, name)
     asked = list(scopes or _DEFAULT_SCOPES[role])
     _be_let_in(hub, client, _ask(client, seed, handshake, role, asked, name))
     signed_in = device.sign_in(client, seed, device.begin(client, seed, pin), role=role)
@@ -141,10 +141,9 @@ def _be_let_in(hub: Session, client: Client, request: JsonObject) -> None:
         raise HubError(code, message, hint=hint, retryable=False)
 
 
-def _by_code(hub: Session, client: Client, pin: Pin, code: str, name: str) -> Answer:
+def _by_code(hub: Session, client: Client, pin: Pin, name: str) -> Answer:
     """Be let in by a code: from then on the token that comes for it is all there is."""
-    text = hub.secret("Pairing code") if code == "-" else code
-    given = client.invoke("devices.use_code", {"code": text, "facts": device.own_facts(name)})
+    given = client.invoke("devices.use_code", {"code": hub.secret("Pairing code"), "facts": device.own_facts(name)})
     return _remember(hub, replace(pin, role=given["role"]), {**given, "expires_at": ""})
 
 
