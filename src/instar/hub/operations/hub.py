@@ -16,7 +16,7 @@ from instar.hub.identity.identity import NOTHING, Identity
 from instar.hub.identity.principals import Caller
 from instar.hub.presence.presence import Presence
 from instar.hub.presence.presences import Presences
-from instar.wire.devices import Device, DeviceToken, PairingRequest
+from instar.wire.devices import DeviceToken, PairingRequest
 from instar.wire.http import Request
 from instar.wire.names import Network
 from instar.wire.operation import ObjectKind, Operation, Verb
@@ -112,10 +112,6 @@ class Hub:
         """
         return await self._identity.devices.first_token(caller.grant)
 
-    def device_of(self, caller: Caller) -> Device | None:
-        """Return the device that the caller is, or whose session it is; None when it is none."""
-        return self._identity.devices.of(caller.grant)
-
     def on_ended(self, caller: Caller, callback: Callable[[str], None]) -> Callable[[], None]:
         """Call back once on the loop, with the reason, when the caller's grant ends or its token is replaced.
 
@@ -184,7 +180,16 @@ class Hub:
         self._delivery.acknowledge(feed, agent_id, cursor)
 
     def present(self, caller: Caller, entry: PresenceEntry) -> Presence:
-        """Say that a caller's connection is here; who opens it closes it. See `Presences.open`."""
+        """Say that a caller's connection is here; who opens it closes it. See `Presences.open`.
+
+        A device is named, and its machine, where the connection itself does not say so.
+        """
+        device = self._identity.devices.of(caller.grant)
+        if device is not None and not entry.device_id:
+            facts = device.facts
+            machine = {"host": facts.name, "platform": facts.platform, "version": facts.version}
+            missing = {name: value for name, value in machine.items() if not getattr(entry, name)}
+            entry = msgspec.structs.replace(entry, device_id=device.id, **missing)
         return self._presences.open(caller, entry)
 
     def failed(self, agent_id: str, error: str) -> None:

@@ -2,12 +2,16 @@
 
 from typing import Any, cast
 
+from instar.bus.fanout import Fanout
 from instar.hub.identity.credentials import Credential
 from instar.hub.operations.hub import Hub
+from instar.hub.presence.presences import Presences, own_entry
 from instar.wire import devices as wire
 from instar.wire.identity import Scope
+from instar.wire.names import Network
+from instar.wire.presence import PresenceEntry
 
-from .conftest import HERE, Desk, Device, fails
+from .conftest import HERE, LAPTOP, Desk, Device, fails
 
 
 class NoTasks:
@@ -17,7 +21,8 @@ class NoTasks:
 
 async def test_a_door_lets_a_device_in(desk: Desk, device: Device) -> None:
     nothing = cast("Any", None)
-    hub = Hub(nothing, desk.identity, nothing, nothing, nothing, nothing, cast("Any", NoTasks()))
+    presences = Presences(Fanout(), own_entry(Network("local", "Local")))
+    hub = Hub(nothing, desk.identity, nothing, nothing, nothing, presences, cast("Any", NoTasks()))
     assert hub.hub_id == desk.identity.devices.hub_key.id
     assert len(hub.hub_public_key) == 32
     credential = device.credential("write", **HERE)
@@ -27,9 +32,11 @@ async def test_a_door_lets_a_device_in(desk: Desk, device: Device) -> None:
     await desk.approve(request)
     assert (await hub.pairing_decided(request.id, 60)).state == "approved"
     caller = hub.authenticate(credential)
-    known = hub.device_of(caller)
-    assert known is not None
-    assert known.id == device.id
+    here = hub.present(caller, PresenceEntry("", "", door="instar.v1"))
+    row = presences.here().entries[1]
+    assert (row.device_id, row.platform, row.host) == (device.id, LAPTOP.platform, LAPTOP.name)
+    here.close()
+    presences.close()
     ended: list[str] = []
     hub.on_ended(caller, ended.append)
     token = await hub.device_token(caller)
@@ -37,6 +44,5 @@ async def test_a_door_lets_a_device_in(desk: Desk, device: Device) -> None:
     assert ended == []
     await desk.do(wire.REVOKE, wire.RevokeDevice(device.id))
     assert ended == ["revoked"]
-    assert hub.device_of(desk.operator) is None
     assert hub.visitor(Credential(**HERE)).is_direct
     assert not hub.visitor().has(*Scope)
