@@ -92,3 +92,16 @@ class TestDevices:
             told = answer["error"]["details"]["code"]
         assert told == "AUTH_RATE_LIMITED"
         assert len(await hub.requests()) == 1
+
+
+class TestPace:
+    async def test_another_key_beside_it_is_no_other_writer(self, hub: Serving) -> None:
+        writer = await hub.key("observe", "admin", "operate")
+        told: list[str] = []
+        for _ in range(3):
+            async with hub.socket() as peer:
+                await peer.hello(hello(auth={"token": writer}, scopes=ADMIN), Key())
+                for _ in range(11):
+                    answer = await peer.call("config.patch", {"raw": "{}", "baseHash": "x"})
+                    told.append(answer["error"]["message"])
+        assert told[-1].startswith("rate limit exceeded for config.patch")

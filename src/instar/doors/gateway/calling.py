@@ -99,8 +99,8 @@ def failure_of(error: InstarError, generation: Generation, name: str) -> tuple[E
 
 
 def _pace(context: CallContext, name: str) -> None:
-    """Let a write of settings pass, as long as one device or credential does not make too many."""
-    who = context.client.device_id or context.caller.grant.id
+    """Let a write of settings pass, as long as one principal does not make too many, whatever key it shows beside."""
+    who = context.caller.principal.id
     if wait_s := context.gateway.writes.take((name, who)):
         told = f"rate limit exceeded for {name}; retry after {ceil(wait_s)}s"
         raise InstarError("rate_limited", told, retry_after_s=wait_s)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -53,7 +53,7 @@ class GatewaySession(FedSession[ServerAction]):
 
     __slots__ = (
         "_answering", "_board", "_came", "_credential", "_early", "_gap", "_hearing", "_is_counted", "_machine",
-        "_max_buffered", "_presence", "_renderer", "_task", "_unwatch", "caller",
+        "_max_buffered", "_presence", "_renderer", "_task", "caller",
     )  # fmt: skip
 
     def __init__(self, board: Switchboard, came: Arrived) -> None:
@@ -72,7 +72,6 @@ class GatewaySession(FedSession[ServerAction]):
         self._renderer: GatewayRenderer | None = None
         self._presence: Presence | None = None
         self._task: asyncio.Task[None] | None = None
-        self._unwatch: Callable[[], None] | None = None
 
     # The carrier's side
 
@@ -96,8 +95,7 @@ class GatewaySession(FedSession[ServerAction]):
             self._answering.close()
         if self._presence is not None:
             self._presence.close()
-        if self._unwatch is not None:
-            self._unwatch()
+        self._stop_watching()
         self._close_feed()
 
     def _settle(self) -> None:
@@ -213,7 +211,7 @@ class GatewaySession(FedSession[ServerAction]):
         self.caller = caller
         self._hearing = hearing_of(who, client.scopes)
         # The grant may have ended while the client was decided on: then this calls back at once.
-        self._unwatch = gateway.hub.on_ended(caller, self._grant_ended)
+        self._watch(gateway.hub, caller)
         self._renderer = self._board.renderers[who.generation]
         if who.role != NODE:
             self._feed = await gateway.hub.open_feed(caller, self, self._renderer, signals=True)
