@@ -128,5 +128,5 @@ def read_secret(path: Path) -> str:
         raise HubError(
             "unauthorized",
             f"the token file {path} cannot be read: {getattr(error, 'strerror', None) or error}",
-            hint="Name a readable file, or set INSTAR_TOKEN.",
+            hint="Name a file that you can read.",
         ) from error
