@@ -6,7 +6,7 @@ from instar.wire.devices import Facts
 from instar.wire.identity import Scope
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Signed:
     """What a device says that it signed. `Authenticator` verifies it, and nobody else does."""
 

@@ -1,6 +1,8 @@
 """Forgery, replay and relay of signatures as a dialect's door hands them over."""
 
+import gc
 from dataclasses import replace
+from weakref import ref
 
 import pytest
 
@@ -67,3 +69,16 @@ def test_what_is_remembered_is_bounded(device: Device, monkeypatch: pytest.Monke
     for _ in range(9):
         proofs.verify(device.signed())
     assert len(proofs._seen) == 3
+
+
+def test_what_was_signed_is_not_kept(device: Device) -> None:
+    """It holds the token that came with it."""
+    proofs, signed = Proofs(), device.signed(b"v1|token")
+    kept = ref(signed)
+    again = replace(signed)
+    proofs.verify(signed)
+    del signed
+    gc.collect()
+    assert kept() is None
+    with pytest.raises(InstarError):
+        proofs.verify(again)

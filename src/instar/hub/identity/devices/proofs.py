@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from weakref import ref
 
 from instar.base.errors import InstarError
 from instar.hub.identity.credentials import Signed
@@ -17,7 +18,8 @@ class Proofs:
     """Who signed, and what was seen before.
 
     An old generation signs no nonce of ours, so that what was overheard could be shown again: a signature is taken
-    from one connection alone. Of more than `SIGNATURES_SEEN_MAX` the oldest are forgotten.
+    from one connection alone. What was signed may hold a secret: of a connection that is gone only the signature is
+    kept. Of more than `SIGNATURES_SEEN_MAX` the oldest are forgotten.
 
     Args:
         clock: Monotonic seconds, for tests.
@@ -25,7 +27,7 @@ class Proofs:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: OrderedDict[bytes, tuple[Signed, float]] = OrderedDict()
+        self._seen: OrderedDict[bytes, tuple[ref[Signed], float]] = OrderedDict()
 
     def verify(self, signed: Signed) -> str:
         """Return the id of the device that signed one of the messages.
@@ -43,8 +45,8 @@ class Proofs:
         at, mark = self._clock(), signed.public_key + signed.signature
         while self._seen and next(iter(self._seen.values()))[1] <= at:
             self._seen.popitem(last=False)
-        first, _ = self._seen.setdefault(mark, (signed, at + _KEEP_S))
-        if first is not signed:
+        first, _ = self._seen.setdefault(mark, (ref(signed), at + _KEEP_S))
+        if first() is not signed:
             raise _refused("signature_invalid", "the device's signature was presented before")
         if len(self._seen) > SIGNATURES_SEEN_MAX:
             self._seen.popitem(last=False)
