@@ -1,6 +1,7 @@
 """The whole of who may do what, as a table."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -376,3 +377,32 @@ def test_metrics(world: Callable[..., Any]) -> None:
     assert w.authority.reads_metrics(w.key("admin"))
     assert w.authority.reads_metrics(w.key("operate"))
     assert not w.authority.reads_metrics(w.key("observe", "write"))
+
+
+@pytest.mark.parametrize(
+    ("scope", "reads"), [("write", True), ("attach", True), ("pair", True), ("node", False), ("keys", False)]
+)
+def test_public_rooms_are_read_by_who_takes_part(world: Callable[..., Any], scope: str, reads: bool) -> None:
+    w = world()
+    who = w.key(scope)
+    assert w.authority.may(who, V.READ, K.ROOM, w.room(visibility=Visibility.PUBLIC)).allowed is reads
+    directory = w.room(kind=RoomKind.SYSTEM, id="directory")
+    assert w.authority.may(who, V.READ, K.ROOM, directory).allowed is reads
+
+
+@pytest.mark.parametrize(
+    ("scopes", "held", "manages"),
+    [
+        ({"devices", "write"}, {"write"}, True),
+        ({"devices", "write"}, {"admin"}, False),
+        ({"devices", "write"}, None, False),
+        ({"devices", "admin"}, None, True),
+        ({"admin", "write"}, {"write"}, False),
+    ],
+)
+def test_devices_are_managed_by_who_could_have_let_them_in(
+    world: Callable[..., Any], scopes: set[str], held: set[str] | None, manages: bool
+) -> None:
+    w = world()
+    device = SimpleNamespace(id="d", principal="dev_d", held=[w.key(*held).grant] if held is not None else [])
+    assert w.authority.may(w.key(*scopes), V.MANAGE, K.DEVICE, device).allowed is manages

@@ -19,7 +19,7 @@ from .facts import AgentFacts, DeviceFacts, MessageFacts, PersonFacts, RoomFacts
 from .missing import missing
 from .policy import AuthPolicy
 from .principals import Caller, Grant, is_reserved
-from .rights import Rights
+from .rights import CONVERSING, Rights
 from .senders import Senders
 from .speakers import Speakers
 from .write_policy import admitted, switched_off
@@ -114,7 +114,7 @@ def _anyone(authority: Authority, caller: Caller, obj: object) -> str:  # noqa: 
 def _reads_card(authority: Authority, caller: Caller, obj: object) -> str:
     if authority.policy.reads_public and caller.is_anonymous:
         return ""
-    return _scope(Scope.OBSERVE, Scope.ADMIN, Scope.PAIR, Scope.ATTACH, Scope.WRITE)(authority, caller, obj)
+    return _scope(*CONVERSING)(authority, caller, obj)
 
 
 def _grants(authority: Authority, caller: Caller, key: Grant | None) -> str:  # noqa: ARG001 - the shape of Rule
@@ -231,11 +231,13 @@ def _reads_device(authority: Authority, caller: Caller, device: DeviceFacts | No
 
 
 def _manages_device(authority: Authority, caller: Caller, device: DeviceFacts | None) -> str:  # noqa: ARG001 - the shape of Rule
-    """A device is managed by who could have let it in."""
+    """A device is managed by who could have let it in; one whose rights have ended, by who could have ended them."""
     if not caller.has(Scope.DEVICES):
         return "scope devices"
-    is_within_own = device is None or all(is_within(grant, caller.grant) for grant in device.held)
-    return "" if is_within_own else "a grant as wide as that device's"
+    held = tuple(device.held) if device is not None else ()
+    if device is not None and not held and not caller.has(Scope.ADMIN):
+        return "scope admin, for the device has no rights left to measure"
+    return "" if all(is_within(grant, caller.grant) for grant in held) else "a grant as wide as that device's"
 
 
 def _grants_person(authority: Authority, caller: Caller, person: PersonFacts | None) -> str:

@@ -18,6 +18,10 @@ _ATTENDANTS = (PrincipalKind.OPERATOR, PrincipalKind.PERSON, PrincipalKind.DEVIC
 _PERSONAL_KINDS = ("local", "key", "session", "person", "device", "shared")
 
 
+CONVERSING = (Scope.OBSERVE, Scope.ADMIN, Scope.PAIR, Scope.ATTACH, Scope.WRITE)
+"""Scopes of who takes part in conversations, or looks after them; the others let nobody read a room."""
+
+
 class Rights:
     """Answers from the grant, the policy and the registry of agents; no answer changes anything."""
 
@@ -84,7 +88,7 @@ class Rights:
         if caller.grant.rooms is not None:
             return frozenset(SYSTEM_ROOMS)
         hidden: set[RoomKey] = set()
-        if not self.is_known(caller):
+        if not caller.has(*CONVERSING):
             hidden.add(DIRECTORY)
         if not caller.has(Scope.KEYS):
             hidden.add(KEYRING)
@@ -107,5 +111,5 @@ class Rights:
         if caller.has(Scope.OBSERVE, Scope.ADMIN):
             return True
         if room.visibility is Visibility.PUBLIC and room.kind is not RoomKind.DM:
-            return self.policy.reads_public or self.is_known(caller)
+            return self.policy.reads_public or caller.has(*CONVERSING)
         return any(room.has_member(member) for member in self.identities(caller))
