@@ -222,7 +222,7 @@ class App:
             lambda: parts.store.transact(lambda tx: trim_ledger(tx, ago(LEDGER_KEEP_S))),
         )
         maintenance.every(SLOTS_TRIM_S, "trim slots", parts.schedules.trim)
-        maintenance.every(LEDGER_TRIM_S, "forget sessions", parts.identity.forget_sessions)
+        maintenance.every(LEDGER_TRIM_S, "forget what is past", parts.identity.forget_past)
         maintenance.every(UPLOAD_SWEEP_S, "sweep uploads", lambda: parts.rooms.sweep_uploads(ago(UPLOAD_KEEP_S)))
         return maintenance
 

@@ -154,8 +154,8 @@ PAIRING_CODE_TRIES = 5
 """Wrong pairing codes, from all addresses together, that end every pairing code there is."""
 DEVICE_SESSION_S = 3_600.0
 """Life of the session that a device gets for its signature."""
-SESSIONS_KEEP_S = 604_800.0
-"""Sessions that ended are forgotten after this time."""
+ENDED_KEEP_S = 604_800.0
+"""Sessions that ended and pairing requests that were settled are forgotten after this time."""
 DEVICES_MAX = 10_000
 SIGNATURE_SKEW_V3_S = 600.0
 """How far `signedAt` of a gateway client of generation 3 may be from now, either way."""

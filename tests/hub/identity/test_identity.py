@@ -85,7 +85,7 @@ async def test_a_minted_token_holds_at_once_and_after_a_restart(
     again = make_identity()
     await again.load()
     assert again.authenticate(Credential(token)).grant == grant
-    assert again.grant(grant.id) == grant
+    assert again.holds(grant)
 
 
 async def test_revocation_ends_the_grant_its_children_and_their_sockets(
@@ -134,7 +134,7 @@ async def test_a_grant_expires_with_its_sockets(
     assert ended == [grant.id]
     again = make_identity(clock=lambda: clock[0])
     await again.load()
-    assert again.grant(grant.id) is None
+    assert not again.holds(grant)
 
 
 async def test_an_agent_token(identity: Identity, operator: Caller, store: SqliteStore) -> None:
@@ -147,8 +147,8 @@ async def test_an_agent_token(identity: Identity, operator: Caller, store: Sqlit
     assert grant.scopes == {Scope.ATTACH}
     assert (grant.principal.id, grant.principal.kind) == ("beta", PrincipalKind.AGENT)
     await store.transact(lambda tx: identity.revoke_agent_tokens(tx, "beta"))
-    assert identity.grant(grant.id) is None
-    assert identity.grant(holder.id) == holder
+    assert identity.standing(grant.id) is None
+    assert identity.holds(holder)
 
 
 async def test_what_is_not_there_cannot_be_revoked_or_rotated(identity: Identity, store: SqliteStore) -> None:
@@ -291,10 +291,10 @@ async def test_what_a_session_makes_outlives_it(identity: Identity, operator: Ca
     wanted = Wanted("agent", "", AGENT_SCOPES, frozenset({"beta"}))
     token, _ = await store.transact(lambda tx: identity.mint(tx, sponsor(first, "beta", identity.policy), wanted))
     await invoke(identity, store, first, wire.LOGOUT)
-    assert identity.grant(token.id)
+    assert identity.standing(token.id)
     assert (token.parent, token.expires_at) == ("local", None)
     assert key.key.expires_at == ""
-    assert identity.grant(key.key.id)
+    assert identity.standing(key.key.id)
     code = link.url.partition("#code=")[2]
     assert await invoke(identity, store, identity.visitor(), wire.EXCHANGE, wire.ExchangeCode(code))
 

@@ -10,7 +10,7 @@ from instar.hub.act import Bindings
 from instar.store.seam import Store, Transaction
 from instar.wire.devices import PairingRequest
 from instar.wire.http import Request
-from instar.wire.limits import SESSIONS_KEEP_S
+from instar.wire.limits import ENDED_KEEP_S
 from instar.wire.names import Network
 
 from . import grant_table, local_grant, minting, sign_in
@@ -18,6 +18,7 @@ from .appliers import Appliers
 from .attenuation import Wanted
 from .authentication import Authenticator, Credential
 from .authority import Authority
+from .devices import request_table
 from .devices import table as device_table
 from .devices.devices import Devices
 from .devices.requests import PairingAsk
@@ -142,11 +143,6 @@ class Identity:
         """Return the caller that a grant makes while nobody is connected, if the grant still holds."""
         return standing(self._keyring, self.policy, grant_id, self._clock())
 
-    def grant(self, grant_id: str) -> Grant | None:
-        """Return a grant that holds; that of the shared secret is none of the keyring."""
-        caller = self.standing(grant_id)
-        return caller.grant if caller is not None else None
-
     async def mint(self, tx: Transaction, holder: Grant, wanted: Wanted) -> tuple[Grant, str]:
         """Narrow `holder` to what is wanted; return the grant and its token. It holds once the pump has seen it.
 
@@ -198,10 +194,15 @@ class Identity:
             if self._used.get(grant_id) == at:
                 del self._used[grant_id]
 
-    async def forget_sessions(self) -> None:
-        """Forget sessions that ended `SESSIONS_KEEP_S` ago. To be called now and then."""
-        before = Micros(self._clock() - int(SESSIONS_KEEP_S * MICROS_PER_S))
-        await self._store.transact(lambda tx: grant_table.forget_sessions(tx, before))
+    async def forget_past(self) -> None:
+        """Forget sessions and pairing requests that ended `ENDED_KEEP_S` ago. To be called now and then."""
+        before = Micros(self._clock() - int(ENDED_KEEP_S * MICROS_PER_S))
+
+        async def work(tx: Transaction) -> None:
+            await grant_table.forget_sessions(tx, before)
+            await request_table.forget_settled(tx, before)
+
+        await self._store.transact(work)
 
     async def local_grant(self, path: Path) -> str:
         """Return the local operator's token. The first start makes the grant and its file; later ones verify both.

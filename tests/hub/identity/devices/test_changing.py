@@ -131,7 +131,7 @@ async def test_a_removed_device_may_ask_again(desk: Desk, device: Device) -> Non
     await desk.do(wire.REVOKE, wire.RevokeDevice(device.id))
     removed = await desk.do(wire.REMOVE, wire.DeviceRef(device.id))
     assert removed.id == device.id
-    assert desk.identity.grant(grant.id) is None
+    assert desk.identity.standing(grant.id) is None
     for operation in (wire.GET, wire.REMOVE):
         assert (await fails(desk.do(operation, wire.DeviceRef(device.id)))).code == "not_found"
     again = await desk.pair(device, "write")

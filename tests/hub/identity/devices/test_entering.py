@@ -10,7 +10,7 @@ from instar.hub.identity.credentials import Credential
 from instar.wire import devices as wire
 from instar.wire import signatures
 from instar.wire.identity import Scope
-from instar.wire.limits import DEVICE_SESSION_S, SESSIONS_KEEP_S
+from instar.wire.limits import DEVICE_SESSION_S, ENDED_KEEP_S
 
 from .conftest import HERE, LAPTOP, NODE, OPERATOR, Desk, Device, fails
 
@@ -222,17 +222,23 @@ async def test_a_key_may_bring_a_device_while_pairing_is_closed(desk: Desk, nati
     assert (await fails(lambda: desk.identity.visitor(Credential("wrong")))).code == "unauthorized"
 
 
-async def test_sessions_that_ended_long_ago_are_forgotten(desk: Desk, native: Native) -> None:
+async def test_sessions_and_requests_that_ended_long_ago_are_forgotten(desk: Desk, native: Native) -> None:
     async def sessions() -> int:
         rows = await desk.store.read(lambda reader: reader.rows("SELECT id FROM grants WHERE kind = 'session'"))
         return len(rows)
 
+    async def requests() -> int:
+        rows = await desk.store.read(lambda reader: reader.rows("SELECT id FROM pairing_requests"))
+        return len(rows)
+
     await desk.approve(await native.ask("write", caller=(await desk.key("write"))[0]))
     await native.sign_in()
-    desk.clock.pass_s(DEVICE_SESSION_S + SESSIONS_KEEP_S - 1)
+    await desk.identity.forget_past()
+    assert (await sessions(), await requests()) == (1, 1)
+    desk.clock.pass_s(DEVICE_SESSION_S + ENDED_KEEP_S - 1)
     await native.sign_in()
-    await desk.identity.forget_sessions()
-    assert await sessions() == 2
+    await desk.identity.forget_past()
+    assert (await sessions(), await requests()) == (2, 0)
     desk.clock.pass_s(1)
-    await desk.identity.forget_sessions()
+    await desk.identity.forget_past()
     assert await sessions() == 1

@@ -148,7 +148,7 @@ async def test_ones_own_password_needs_the_current_one_and_keeps_the_session_in_
     assert (await refused(world.do(mine, wire.SET_PASSWORD, wire.SetPassword("ada", OTHER)))).code == "forbidden"
     await world.do(mine, wire.SET_PASSWORD, wire.SetPassword("ada", OTHER, PASSWORD))
     assert world.ended(other)
-    assert world.identity.grant(mine.grant.id) == mine.grant
+    assert world.identity.holds(mine.grant)
     assert (await refused(world.session())).code == "unauthorized"
 
 

@@ -41,6 +41,11 @@ async def settle(tx: Transaction, settled: PairingRequest, at: Micros) -> bool:
     return changed == 1
 
 
+async def forget_settled(tx: Transaction, before: Micros) -> int:
+    """Forget requests that were settled before this time; return how many. Their events stay in the log."""
+    return await tx.execute("DELETE FROM pairing_requests WHERE org = ?1 AND decided_at <= ?2", HOME, before)
+
+
 def _request(row: Row) -> PairingRequest:
     return msgspec.json.decode(row[0], type=PairingRequest)
 
