@@ -163,6 +163,8 @@ def own_page(browser: Browser, own_hub: Hub) -> Iterator[Page]:
     context, page, watch = opened(browser, own_hub)
     page.goto(own_hub.announcement["console_url"])
     page.get_by_text("Live", exact=True).wait_for()
+    # Live is the link; a hub that a test stops before the first room came leaves nothing to write into.
+    page.get_by_role("textbox", name="Message").wait_for()
     yield page
     context.close()
     assert watch.faults == []
