@@ -12,11 +12,12 @@ const SCOPES: Record<Scope, string> = {
   devices: "let devices in and revoke them",
   keys: "make keys and add people",
   approve: "decide what waits for an approval",
+  execute: "ask for commands on machines, within rules and approvals",
   pair: "speak for a paired network",
   node: "be a machine that the hub may ask for work",
 };
 const ORDER = Object.keys(SCOPES) as Scope[];
-const POWERFUL = new Set<Scope>(["admin", "operate", "devices", "keys", "approve", "pair"]);
+const POWERFUL = new Set<Scope>(["admin", "operate", "devices", "keys", "approve", "execute", "pair"]);
 
 export function Page({ title, about, children }: { title: string; about: ReactNode; children?: ReactNode }) {
   return (

@@ -5,7 +5,7 @@ import { ago } from "./time";
 import type { Person, Scope } from "./wire";
 
 const LEAST_CHARS = 12;
-const OFFERED: Scope[] = ["observe", "write", "attach", "admin", "operate", "devices", "keys", "approve"];
+const OFFERED: Scope[] = ["observe", "write", "attach", "admin", "operate", "devices", "keys", "approve", "execute"];
 
 /** Who signs in with a name and a password. */
 export function People() {

@@ -63,6 +63,68 @@ CODES: dict[str, Code] = {
         "The device's name is pinned to another key.",
         "Revoke the old device with `instar devices revoke ID`, then pair the new key.",
     ),
+    "denied": Code(
+        403,
+        False,
+        "The call was not allowed to run.",
+        "Read the reason; ask for something else, or ask an operator for a rule.",
+    ),
+    "command_refused": Code(
+        403,
+        False,
+        "The node may not be asked this.",
+        "An operator permits it with `instar node allow NODE COMMAND`; the node's own list is `instar node allow --here`.",
+    ),
+    "outside_roots": Code(
+        403,
+        False,
+        "The path leads out of the folders that the node grants.",
+        "Use a path below one of its roots, or grant the folder on the node with `instar node allow --here --root`.",
+    ),
+    "plan_changed": Code(
+        409,
+        False,
+        "What would run is not what was shown.",
+        "Ask for the call again; the new state is shown for approval.",
+    ),
+    "no_target": Code(
+        409,
+        False,
+        "No machine is chosen for this call.",
+        "Name one with `--node`, or choose one with `instar route set`; `instar exec --explain` shows why.",
+    ),
+    "node_away": Code(
+        503,
+        True,
+        "The node is not connected, or went away.",
+        "Start it with `instar node run`, or ask with `if_away: queue`.",
+    ),
+    "host_key_changed": Code(
+        502,
+        False,
+        "The SSH host showed another key than the pinned one.",
+        "If the change was meant, compare fingerprints and run `instar ssh pin TARGET`.",
+    ),
+    "ssh_failed": Code(
+        502, True, "The SSH target could not be used.", "Try `instar ssh test TARGET`; it says what is wrong."
+    ),
+    "secret_unreadable": Code(
+        500,
+        False,
+        "A stored secret cannot be decrypted.",
+        "Restore `secrets-key` from where it was kept, or store the secret again.",
+    ),
+    "sandbox_unavailable": Code(
+        409,
+        False,
+        "The machine has no sandbox of this kind.",
+        "Install bubblewrap on it, or ask for `sandbox: none`, which needs an approval for agents.",
+    ),
+    "output_gone": Code(
+        410, False, "The output is no longer kept.", "Only its digest and size are left; run the call again."
+    ),
+    "expired": Code(410, False, "Its time was over before it could run.", "Ask for it again."),
+    "cancelled": Code(409, False, "It was cancelled.", "Ask for it again if it is still wanted."),
     "host_only": Code(
         403,
         False,

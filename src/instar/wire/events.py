@@ -26,9 +26,15 @@ DEVICES = RoomKey("system:devices")
 """Devices that ask, come, change and go; read with scope `devices`."""
 SCHEDULES = RoomKey("system:schedules")
 """Schedules and what became of their slots; read with scope `observe`."""
+NODES = RoomKey("system:nodes")
+"""Nodes, SSH targets and routes as they come, change and go; read with scope `observe` or `execute`."""
+CALLS = RoomKey("system:calls")
+"""Calls that belong to no conversation; read with scope `approve`."""
+APPROVALS = RoomKey("system:approvals")
+"""What waits for an approval, its decision, and the rules; read with scope `approve`."""
 PRESENCE = RoomKey("system:presence")
 """Signals of who is connected, and no events; heard with scope `observe`."""
-SYSTEM_ROOMS = (DIRECTORY, KEYRING, AUDIT, DEVICES, SCHEDULES, PRESENCE)
+SYSTEM_ROOMS = (DIRECTORY, KEYRING, AUDIT, DEVICES, SCHEDULES, NODES, CALLS, APPROVALS, PRESENCE)
 
 
 class EventType(NamedTuple):
@@ -87,6 +93,20 @@ EVENT_TYPES: dict[str, EventType] = {
     "schedule.removed": EventType("schedule", "A schedule was removed."),
     "schedule.fired": EventType("slot", "A slot of a schedule was due and its message is in the room."),
     "schedule.missed": EventType("slot", "A slot of a schedule passed undone; the reason is in it."),
+    "node.connected": EventType("node", "A node dialled in, or changed what it offers."),
+    "node.disconnected": EventType("node", "A node's link ended."),
+    "node.changed": EventType("node", "A node's permit or labels changed."),
+    "ssh.changed": EventType("ssh", "An SSH target was added, changed, pinned, blocked or made the default."),
+    "ssh.removed": EventType("ssh", "An SSH target was forgotten."),
+    "route.changed": EventType("route", "Where the calls of a room, an agent or the org go was changed."),
+    "call.admitted": EventType("call", "A call was asked for."),
+    "call.dispatched": EventType("call", "A call was sent to its machine; from here on it may have had an effect."),
+    "call.ended": EventType("call", "A call ended: done, failed, cancelled, expired or lost."),
+    "approval.requested": EventType("approval", "A call waits for an approval."),
+    "approval.decided": EventType("approval", "What waited was approved, denied, cancelled or has expired."),
+    "rule.added": EventType("rule", "A rule of approvals was remembered."),
+    "rule.removed": EventType("rule", "A rule of approvals was forgotten."),
+    "rules.replaced": EventType("rules", "The veto of an agent, or the static file of rules, was replaced."),
     "stream.replay_gap": EventType("replay_gap", "Not stored: the stream cannot resume where it was asked to."),
 }
 
@@ -182,6 +202,13 @@ class EventView(msgspec.Struct, frozen=True, omit_defaults=True):
     device: dict[str, Any] | None = None
     schedule: dict[str, Any] | None = None
     slot: dict[str, Any] | None = None
+    node: dict[str, Any] | None = None
+    ssh: dict[str, Any] | None = None
+    route: dict[str, Any] | None = None
+    call: dict[str, Any] | None = None
+    approval: dict[str, Any] | None = None
+    rule: dict[str, Any] | None = None
+    rules: dict[str, Any] | None = None
     replay_gap: dict[str, Any] | None = None
 
 

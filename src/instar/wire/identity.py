@@ -32,7 +32,9 @@ class Scope(enum.StrEnum):
     DEVICES = "devices"
     """Let devices in, rename, rotate and revoke them, each within one's own grant."""
     APPROVE = "approve"
-    """Decide what waits for an approval."""
+    """Decide what waits for an approval, and make the rules that decide without one. No agent ever may."""
+    EXECUTE = "execute"
+    """Ask for calls on machines; what may run is decided by the nodes' permits, by rules and by approvals."""
     NODE = "node"
     """Serve as a node: report what it is and answer what it is asked. It may ask nothing itself."""
 

@@ -278,6 +278,115 @@ AGENT_RATE_PER_S = 0.0
 ROOM_RATE_PER_S = 0.0
 """Messages per second in one room, 0 = unlimited (setting `limits.room_messages_per_s`)."""
 
+# Nodes
+NODE_COMMANDS_MAX = 256
+"""Commands of one declaration, and globs of one permit."""
+NODE_ENV_MAX = 64
+"""Names of variables that one permit lists."""
+NODE_LABELS_MAX = 64
+"""Labels of one node."""
+NODE_CALLS_MAX = 64
+"""Calls at once on one node that names no limit of its own; further ones wait for their turn."""
+TELEMETRY_S = 30.0
+"""A node reports how it is at once, and then this often."""
+TELEMETRY_STALE_S = 120.0
+"""A report older than this is shown as stale."""
+TELEMETRY_KEEP_S = 604_800.0
+"""Reports are kept this long (setting `nodes.telemetry_keep_s`)."""
+NODE_LEDGER_KEEP_S = 604_800.0
+"""A node remembers calls that the hub has settled for this long."""
+NODE_RECONNECT_BASE_S = 0.5
+NODE_RECONNECT_MAX_S = 60.0
+"""A node that lost the hub comes back within full jitter of this, for ever."""
+NODE_ASK_S = 20.0
+"""How long a connected node may take to answer one request of the link (`prepare` and `start` included)."""
+LOCAL_NODE_START_S = 15.0
+"""How long the hub waits for the node of its own machine to come up at the first call."""
+
+# Calls
+CALL_TIMEOUT_MAX_S = 86_400.0
+CALL_TOOL_S = 120.0
+"""Longest run of a tool when the caller names no other (Molf)."""
+CALL_COMMAND_S = 300.0
+"""Longest run of `exec`, `shell` and a dialect's command when the caller names no other (Moltis)."""
+CALL_QUEUE_S = 86_400.0
+"""How long a queued call waits for its node before it expires."""
+CALL_ENV_MAX = 128
+"""Variables that one call may ask to forward."""
+CALL_OUTPUT_MAX_BYTES = 67_108_864
+"""Of one stream of a call so much is stored; the rest is counted and thrown away (setting `calls.output_max_bytes`)."""
+CALL_OUTPUT_PAGE_BYTES = 1_048_576
+"""Largest range of output in one answer."""
+CALL_INLINE_LINES = 2_000
+"""Lines of output that the call itself shows, whichever of this and the next is reached first (Molf)."""
+CALL_INLINE_BYTES = 51_200
+CALL_KEEP_S = 2_592_000.0
+"""Output of ended calls is kept this long (setting `calls.keep_s`); the call itself stays in the log."""
+CALL_KILL_GRACE_S = 2.0
+"""Between SIGTERM and SIGKILL of a cancelled call's processes."""
+CALLS_LIVE_MAX = 10_000
+"""Calls that have not ended."""
+CALL_SIGNAL_MAX_BYTES = 16_384
+"""Most output in one signal; the rest is read by `calls.output`."""
+TARGET_MAX_CHARS = 256
+TERMINAL_MAX_CELLS = 1_000
+"""Rows, and columns, of a terminal."""
+SHELL_LINE_MAX_CHARS = 65_536
+"""Longest shell line; it is shown to approvers whole."""
+PATH_MAX_CHARS = 4_096
+PATTERN_MAX_CHARS = 4_096
+URL_MAX_CHARS = 8_192
+TOOL_ARGUMENTS_MAX = 1_024
+EDIT_TEXT_MAX_CHARS = 900_000
+"""Longest text that a tool writes; larger files are transferred."""
+READ_TEXT_MAX_CHARS = 100_000
+"""Longest text that `read_file` shows (Molf)."""
+READ_MEDIA_MAX_BYTES = 104_857_600
+"""Largest media file that `read_file` sends."""
+SEARCH_RESULTS_MAX = 100
+"""Results of `glob` and of `grep` (Molf)."""
+GREP_LINE_MAX_CHARS = 500
+GREP_S = 15.0
+"""Longest search of `grep`."""
+PLAN_FILE_MAX_BYTES = 268_435_456
+"""A file that a call names is hashed up to this size; a larger one cannot be bound, and the approval says so."""
+PLAN_FILES_MAX = 64
+"""Files that one plan binds."""
+FETCH_MAX_BYTES = 5_242_880
+FETCH_S = 30.0
+FETCH_REDIRECTS_MAX = 5
+
+# Links that carry bytes
+LINK_CHUNK_MAX_BYTES = 262_144
+"""Most bytes in one binary frame."""
+LINK_CREDIT_BYTES = 4_194_304
+"""How far the sender of a stream may run ahead of what its reader has taken."""
+LINK_STREAMS_MAX = 256
+"""Calls that one link watches at once."""
+
+# Approvals
+APPROVAL_S = 3_600.0
+"""How long a call waits for a decision (setting `approvals.expires_s`)."""
+APPROVALS_MAX = 1_000
+"""Calls that wait for an approval at once."""
+RULE_GLOB_MAX_CHARS = 4_096
+RULE_EXPIRES_MAX_S = 31_536_000.0
+RULES_LAYER_MAX = 1_000
+"""Rules of one layer."""
+RULES_FILE_MAX_CHARS = 262_144
+SHELL_COMMANDS_MAX = 256
+"""Commands in one shell line that are looked at; a line with more asks."""
+SHELL_DEPTH_MAX = 16
+"""How deep shells, `env`, `sudo`, `xargs` and `ssh` may be nested in a line before it asks."""
+
+# SSH
+SSH_HOST_MAX_CHARS = 320
+SSH_KEY_MAX_CHARS = 32_768
+KNOWN_HOST_MAX_CHARS = 16_384
+SSH_CONNECT_S = 15.0
+SSH_TEST_S = 10.0
+SSH_TARGETS_MAX = 256
+
 # Server
 SHUTDOWN_GRACE_S = 10.0
 """A stopping hub waits so long for requests under way; then it drops them."""

@@ -45,6 +45,11 @@ class ObjectKind(enum.StrEnum):
     DEVICE = "device"
     PERSON = "person"
     SCHEDULE = "schedule"
+    NODE = "node"
+    CALL = "call"
+    ROUTE = "route"
+    APPROVAL = "approval"
+    SSH = "ssh"
 
 
 class Body(enum.StrEnum):

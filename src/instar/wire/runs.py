@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from .calls import OutputSignal
 from .limits import PAGE_MAX, REASON_MAX_CHARS, WAIT_MAX_S
+from .nodes import TelemetrySignal
 from .operation import ObjectKind, Operation, Route, Verb
 from .presence import PresenceChanged
 
@@ -173,7 +175,7 @@ class PresenceSignal(Struct, frozen=True, tag="agent.presence", tag_field="signa
     task: str = ""
 
 
-Signal = DeltaSignal | RunSignal | PresenceSignal | PresenceChanged
+Signal = DeltaSignal | RunSignal | PresenceSignal | PresenceChanged | OutputSignal | TelemetrySignal
 
 LIST = Operation(
     "runs.list", RunQuery, RunList, Verb.ENTER, ObjectKind.HUB, "List the runs that the caller may read",

@@ -8,14 +8,24 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from instar.base.errors import InstarError
-from instar.wire.identity import Scope
+from instar.wire.identity import PrincipalKind, Scope
 from instar.wire.messages import Actor
 from instar.wire.names import Network
 from instar.wire.operation import ObjectKind, Verb
 from instar.wire.rooms import RoomKind
 
 from .attenuation import is_within
-from .facts import AgentFacts, DeviceFacts, MessageFacts, PersonFacts, RoomFacts, RunFacts, ScheduleFacts
+from .facts import (
+    AgentFacts,
+    CallFacts,
+    DeviceFacts,
+    MessageFacts,
+    PersonFacts,
+    RoomFacts,
+    RouteFacts,
+    RunFacts,
+    ScheduleFacts,
+)
 from .missing import missing
 from .policy import AuthPolicy
 from .principals import Caller, Grant, is_reserved
@@ -299,8 +309,68 @@ def _speaks_by_schedule(authority: Authority, caller: Caller, schedule: Schedule
     return admitted(authority, caller, room, names, names)
 
 
+def _asks_call(authority: Authority, caller: Caller, call: CallFacts | None) -> str:
+    """Whether a call may be asked for at all; permits, rules and approvals decide what becomes of it."""
+    if not caller.has(Scope.EXECUTE):
+        return "scope execute"
+    if call is None:
+        return ""
+    if call.agent_id and not caller.has(Scope.ADMIN) and not authority.speaks_as(caller, call.agent_id):
+        return f"the credential of agent `{call.agent_id}`"
+    if call.room is not None:
+        return _reads_room(authority, caller, call.room)
+    return "" if caller.grant.rooms is None else "a room that the grant reaches"
+
+
+def _reads_call(authority: Authority, caller: Caller, call: CallFacts | None) -> str:
+    if call is None or call.requester == caller.principal.id or caller.has(Scope.APPROVE):
+        return ""
+    if call.room is not None:
+        return _reads_room(authority, caller, call.room)
+    return "scope approve, or to have asked for it"
+
+
+def _manages_call(authority: Authority, caller: Caller, call: CallFacts | None) -> str:
+    if missing := _reads_call(authority, caller, call):
+        return missing
+    is_its_own = (
+        call is None
+        or call.requester == caller.principal.id
+        or (bool(call.agent_id) and authority.speaks_as(caller, call.agent_id))
+    )
+    if is_its_own and caller.has(Scope.EXECUTE):
+        return ""
+    return "" if caller.has(Scope.OPERATE) else "scope operate, or to have asked for it with scope execute"
+
+
+def _sets_route(authority: Authority, caller: Caller, route: RouteFacts | None) -> str:
+    if not caller.has(Scope.EXECUTE):
+        return "scope execute"
+    if route is not None and route.room is not None:
+        if missing := _reads_room(authority, caller, route.room):
+            return missing
+        is_member = any(route.room.has_member(name) for name in authority.identities(caller))
+        return "" if is_member or caller.has(Scope.ADMIN) else "scope admin, or membership of the room"
+    return _admin(authority, caller, route)
+
+
+def _approves(authority: Authority, caller: Caller, obj: object) -> str:  # noqa: ARG001 - the shape of Rule
+    if caller.principal.kind is PrincipalKind.AGENT or caller.grant.agents:
+        return "a person: no agent decides what agents may run"
+    return "" if caller.has(Scope.APPROVE) else "scope approve"
+
+
+def _permits_node(authority: Authority, caller: Caller, obj: object) -> str:  # noqa: ARG001 - the shape of Rule
+    return "" if caller.grant.scopes >= {Scope.DEVICES, Scope.EXECUTE} else "scopes devices and execute"
+
+
+def _manages_ssh(authority: Authority, caller: Caller, obj: object) -> str:  # noqa: ARG001 - the shape of Rule
+    return "" if caller.grant.scopes >= {Scope.ADMIN, Scope.EXECUTE} else "scopes admin and execute"
+
+
 _admin = _scope(Scope.ADMIN)
 _observe = _scope(Scope.OBSERVE, Scope.ADMIN)
+_sees_nodes = _scope(Scope.OBSERVE, Scope.ADMIN, Scope.EXECUTE)
 
 RULES: Mapping[tuple[Verb, ObjectKind], Rule] = {
     (Verb.ENTER, ObjectKind.HUB): _anyone,
@@ -336,6 +406,18 @@ RULES: Mapping[tuple[Verb, ObjectKind], Rule] = {
     (Verb.CREATE, ObjectKind.SCHEDULE): _admin,
     (Verb.MANAGE, ObjectKind.SCHEDULE): _manages_schedule,
     (Verb.SEND, ObjectKind.SCHEDULE): _speaks_by_schedule,
+    (Verb.READ, ObjectKind.NODE): _sees_nodes,
+    (Verb.MANAGE, ObjectKind.NODE): _admin,
+    (Verb.GRANT, ObjectKind.NODE): _permits_node,
+    (Verb.READ, ObjectKind.SSH): _sees_nodes,
+    (Verb.MANAGE, ObjectKind.SSH): _manages_ssh,
+    (Verb.CREATE, ObjectKind.CALL): _asks_call,
+    (Verb.READ, ObjectKind.CALL): _reads_call,
+    (Verb.MANAGE, ObjectKind.CALL): _manages_call,
+    (Verb.MANAGE, ObjectKind.ROUTE): _sets_route,
+    (Verb.READ, ObjectKind.APPROVAL): _approves,
+    (Verb.MANAGE, ObjectKind.APPROVAL): _approves,
+    (Verb.GRANT, ObjectKind.APPROVAL): _approves,
 }
 """Every right there is."""
 
@@ -345,4 +427,9 @@ _VISIBLE_BY = {
     ObjectKind.DEVICE: (Verb.READ, ObjectKind.DEVICE),
     ObjectKind.PERSON: (Verb.MANAGE, ObjectKind.PERSON),
     ObjectKind.SCHEDULE: (Verb.READ, ObjectKind.SCHEDULE),
+    ObjectKind.NODE: (Verb.READ, ObjectKind.NODE),
+    ObjectKind.SSH: (Verb.READ, ObjectKind.SSH),
+    ObjectKind.CALL: (Verb.READ, ObjectKind.CALL),
+    ObjectKind.ROUTE: (Verb.MANAGE, ObjectKind.ROUTE),
+    ObjectKind.APPROVAL: (Verb.READ, ObjectKind.APPROVAL),
 }

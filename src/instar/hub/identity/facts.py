@@ -113,6 +113,49 @@ class ScheduleFacts(Protocol):
         ...
 
 
+class CallFacts(Protocol):
+    """A call, made or yet to be made."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def requester(self) -> str:
+        """Id of the principal that asked for it; empty while it is being asked for."""
+        ...
+
+    @property
+    def room(self) -> RoomFacts | None:
+        """The room whose call it is; None: its requester's own."""
+        ...
+
+    @property
+    def agent_id(self) -> str:
+        """The agent on whose behalf; empty: nobody's."""
+        ...
+
+
+class RouteFacts(Protocol):
+    """A choice of where calls go."""
+
+    @property
+    def id(self) -> str:
+        """What it is for, in words."""
+        ...
+
+    @property
+    def room(self) -> RoomFacts | None:
+        """The room that it is for."""
+        ...
+
+    @property
+    def agent_id(self) -> str:
+        """The agent that it is for; neither: the org."""
+        ...
+
+
 class DeviceFacts(Protocol):
     """A device."""
 

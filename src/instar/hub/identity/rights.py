@@ -1,6 +1,18 @@
 """What a caller is: the questions that every rule of `authority` and `senders` is made of."""
 
-from instar.wire.events import AUDIT, DEVICES, DIRECTORY, KEYRING, PRESENCE, SCHEDULES, SYSTEM_ROOMS, RoomKey
+from instar.wire.events import (
+    APPROVALS,
+    AUDIT,
+    CALLS,
+    DEVICES,
+    DIRECTORY,
+    KEYRING,
+    NODES,
+    PRESENCE,
+    SCHEDULES,
+    SYSTEM_ROOMS,
+    RoomKey,
+)
 from instar.wire.identity import PrincipalKind, Scope
 from instar.wire.messages import Actor
 from instar.wire.names import Network, split_key
@@ -98,6 +110,10 @@ class Rights:
             hidden.add(DEVICES)
         if not caller.has(Scope.OBSERVE, Scope.ADMIN):
             hidden.update((SCHEDULES, PRESENCE))
+        if not caller.has(Scope.OBSERVE, Scope.ADMIN, Scope.EXECUTE):
+            hidden.add(NODES)
+        if not caller.has(Scope.APPROVE):
+            hidden.update((CALLS, APPROVALS))
         return frozenset(hidden)
 
     def reads(self, caller: Caller, room: RoomFacts) -> bool:

@@ -4,13 +4,16 @@ The client opens with `hello`; the hub answers `welcome`. Then either side speak
 `result` or `error` with their id, in any order; events come in batches as they are committed; signals only if asked.
 """
 
+import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
 
 from instar.base.errors import InstarError
+from instar.wire.execution import Channel, Declaration
+from instar.wire.limits import LINK_CHUNK_MAX_BYTES
 from instar.wire.problem import problem
 
 SUBPROTOCOL = "instar.v1"
@@ -26,6 +29,8 @@ class Hello(Struct, frozen=True, tag="hello", tag_field="t", omit_defaults=True)
     cursor: str = ""
     """Event id or `seq` after which the feed goes on; empty: from now."""
     signals: bool = False
+    node: Declaration | None = None
+    """A machine that serves calls; needs a grant of scope `node`, and has no feed."""
 
 
 class Op(Struct, frozen=True, tag="op", tag_field="t", omit_defaults=True):
@@ -43,7 +48,77 @@ class Ping(Struct, frozen=True, tag="ping", tag_field="t"):
     n: int
 
 
-ClientFrame = Hello | Op | Ping
+class ErrorBody(Struct, frozen=True, omit_defaults=True):
+    """A failure as data."""
+
+    code: str
+    message: str
+    hint: str = ""
+    retryable: bool = False
+    retry_after_s: float | None = None
+    request_id: str = ""
+    detail: dict[str, Any] = {}
+
+
+class Watch(Struct, frozen=True, tag="watch", tag_field="t", omit_defaults=True):
+    """Send me a call's output as binary chunks on this stream, from these offsets, and its end when it comes.
+
+    Chunks that the client sends on the same stream are the call's input, if it has any.
+    """
+
+    stream: int
+    """Chosen by the client; greater than 0 and not in use on this link."""
+    call_id: str
+    offsets: dict[str, int] = {}
+    """By channel number; absent: from the beginning."""
+    credit_bytes: int = 0
+    """How much may be sent of each channel before more is granted; 0: `LINK_CREDIT_BYTES`."""
+
+
+class Unwatch(Struct, frozen=True, tag="unwatch", tag_field="t"):
+    """Send no more on this stream; the call goes on."""
+
+    stream: int
+
+
+class Credit(Struct, frozen=True, tag="credit", tag_field="t"):
+    """Either way: chunks of this stream and channel may go up to (not beyond) this offset. It never goes back."""
+
+    stream: int
+    channel: int
+    upto: int
+
+
+class CloseInput(Struct, frozen=True, tag="close_input", tag_field="t"):
+    """The input of the watched call ends here."""
+
+    stream: int
+    size_bytes: int
+
+
+class Reply(Struct, frozen=True, tag="reply", tag_field="t"):
+    """A node's answer to an `ask`."""
+
+    id: int
+    result: Raw
+
+
+class Refusal(Struct, frozen=True, tag="refusal", tag_field="t"):
+    """A node's refusal of an `ask`."""
+
+    id: int
+    error: ErrorBody
+
+
+class Tell(Struct, frozen=True, tag="tell", tag_field="t"):
+    """Either way, without an answer. From a node: `declare` (Declaration), `telemetry` (Telemetry), `started`
+    (CallOrder), `ended` (Outcome, repeated until it is settled). To a node: `settled` (CallOrder)."""
+
+    method: str
+    params: Raw
+
+
+ClientFrame = Hello | Op | Ping | Watch | Unwatch | Credit | CloseInput | Reply | Refusal | Tell
 
 
 class Welcome(Struct, frozen=True, tag="welcome", tag_field="t"):
@@ -60,18 +135,6 @@ class Result(Struct, frozen=True, tag="result", tag_field="t"):
 
     id: int
     result: Raw
-
-
-class ErrorBody(Struct, frozen=True, omit_defaults=True):
-    """A failure as data."""
-
-    code: str
-    message: str
-    hint: str = ""
-    retryable: bool = False
-    retry_after_s: float | None = None
-    request_id: str = ""
-    detail: dict[str, Any] = {}
 
 
 class Error(Struct, frozen=True, tag="error", tag_field="t"):
@@ -114,7 +177,60 @@ class Bye(Struct, frozen=True, tag="bye", tag_field="t"):
     cursor: str
 
 
-HubFrame = Welcome | Result | Error | Events | SignalFrame | Gap | Pong | Bye
+class Watched(Struct, frozen=True, tag="watched", tag_field="t"):
+    """A watched call has ended (its `Call`), or cannot be watched; the stream is over."""
+
+    stream: int
+    call: Raw | None = None
+    error: ErrorBody | None = None
+
+
+class Ask(Struct, frozen=True, tag="ask", tag_field="t"):
+    """To a node: `prepare` (Preparation → Prepared), `start` (Start → Ok), `cancel`, `signal`, `resize`,
+    `close_input` (CallOrder → Ok), `recall` (Recall → Recalled), `resume` (CallOrder → Ok).
+
+    `start` names the stream on which the call's chunks travel: `stream` of this frame.
+    """
+
+    id: int
+    method: str
+    params: Raw
+    stream: int = 0
+
+
+HubFrame = Welcome | Result | Error | Events | SignalFrame | Gap | Pong | Bye | Watched | Credit | Ask | Tell
+
+CHUNK_HEAD = struct.Struct(">IBQ")
+"""Of a binary frame: stream, channel (`wire.execution.Channel`), offset of its first byte in the channel; bytes follow."""
+
+
+class Chunk(NamedTuple):
+    """One binary frame, either way."""
+
+    stream: int
+    channel: int
+    offset: int
+    content: memoryview
+
+
+def chunk_frame(stream: int, channel: int, offset: int, content: bytes | memoryview) -> bytes:
+    """Return the message of a chunk."""
+    return CHUNK_HEAD.pack(stream, channel, offset) + content
+
+
+def decode_chunk(message: bytes) -> Chunk:
+    """Read a binary message.
+
+    Raises:
+        ValueError: It is too short or too long, or its channel is none.
+    """
+    if not CHUNK_HEAD.size <= len(message) <= CHUNK_HEAD.size + LINK_CHUNK_MAX_BYTES:
+        raise ValueError("a chunk of this size is none")
+    stream, channel, offset = CHUNK_HEAD.unpack_from(message)
+    if channel > max(Channel):
+        raise ValueError(f"there is no channel {channel}")
+    return Chunk(stream, channel, offset, memoryview(message)[CHUNK_HEAD.size :])
+
 
 decode_client_frame = msgspec.json.Decoder(ClientFrame).decode
 decode_hub_frame = msgspec.json.Decoder(HubFrame).decode

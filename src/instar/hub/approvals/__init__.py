@@ -1,0 +1,1 @@
+"""Approvals: the rules that decide about calls, and the calls that wait for a person."""

@@ -1,0 +1,1 @@
+"""Nodes: machines that dial in, what they may be asked, how they are."""

@@ -1,0 +1,1 @@
+"""SSH targets: machines that the hub reaches by itself."""
