@@ -73,7 +73,7 @@ CODES: dict[str, Code] = {
         403,
         False,
         "The node may not be asked this.",
-        "An operator permits it with `instar node allow NODE COMMAND`; the node's own list is `instar node allow --here`.",
+        "Permit it with `instar node allow NODE COMMAND`; the node's own list is `instar node allow --here`.",
     ),
     "outside_roots": Code(
         403,

@@ -33,7 +33,7 @@ class Sandbox(enum.StrEnum):
 
     NONE = "none"
     STRICT = "strict"
-    """No network, nothing writable but the granted roots, its own processes only (bubblewrap, or what the machine has)."""
+    """No network, nothing writable but the granted roots, its own processes only."""
     NETWORK = "network"
     """As strict, with the network."""
 

@@ -201,7 +201,7 @@ class Ask(Struct, frozen=True, tag="ask", tag_field="t"):
 HubFrame = Welcome | Result | Error | Events | SignalFrame | Gap | Pong | Bye | Watched | Credit | Ask | Tell
 
 CHUNK_HEAD = struct.Struct(">IBQ")
-"""Of a binary frame: stream, channel (`wire.execution.Channel`), offset of its first byte in the channel; bytes follow."""
+"""Of a binary frame: stream, channel (`wire.execution.Channel`), offset of its first byte there; bytes follow."""
 
 
 class Chunk(NamedTuple):
