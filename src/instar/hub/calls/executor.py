@@ -28,7 +28,7 @@ class CallSink(Protocol):
 
 
 class Executor(Protocol):
-    """One target that can carry calls out. Methods that await raise `InstarError` `node_away` when it cannot be reached.
+    """One target that can carry calls out. What awaits raises `InstarError` `node_away` when it cannot be reached.
 
     It keeps a ledger by call id where it can (`recall`), so that a call starts at most once whatever is repeated.
     """
