@@ -159,12 +159,14 @@ def test_refusals_name_what_is_missing_or_ask_for_a_credential(world: Callable[.
     assert caught.value.code == "not_found"
 
 
-def test_mode_none_gives_this_machine_everything_but_keys_and_operation(world: Callable[..., Any]) -> None:
+def test_mode_none_gives_this_machine_neither_keys_nor_operation_nor_execution(world: Callable[..., Any]) -> None:
     w = world(mode="none")
     denied = {(verb, kind) for verb, kind in RULES if not w.authority.may(w.here(), verb, kind, w.some(kind)).allowed}
     assert denied == {
         (V.GRANT, K.HUB), (V.GRANT, K.KEY), (V.OPERATE, K.HUB), (V.CONFIGURE, K.HUB),
         (V.GRANT, K.PERSON), (V.MANAGE, K.PERSON), (V.READ, K.DEVICE), (V.GRANT, K.DEVICE), (V.MANAGE, K.DEVICE),
+        (V.GRANT, K.NODE), (V.MANAGE, K.SSH), (V.CREATE, K.CALL), (V.MANAGE, K.CALL), (V.MANAGE, K.ROUTE),
+        (V.READ, K.APPROVAL), (V.MANAGE, K.APPROVAL), (V.GRANT, K.APPROVAL),
     }  # fmt: skip
     with pytest.raises(InstarError) as caught:
         w.authority.require(w.here(), V.GRANT, K.KEY)
