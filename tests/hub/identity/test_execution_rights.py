@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from instar.wire.operation import ObjectKind as K
-from instar.wire.operation import Verb as V
+from instar.wire.operation import ObjectKind, Verb
 from instar.wire.rooms import Visibility
 
 from .conftest import Room
+
+K, V = ObjectKind, Verb
 
 
 @dataclass(frozen=True)
