@@ -31,6 +31,10 @@ class StoredGrant:
     revoked_at: Micros | None = None
     last_used_at: Micros | None = None
 
+    def holds(self, at: Micros) -> bool:
+        """Whether it was neither revoked nor has ended."""
+        return self.revoked_at is None and not self.grant.has_ended(at)
+
 
 async def insert(tx: Transaction, grant: Grant, name: str, token: Token, at: Micros) -> StoredGrant:
     """Store a new grant and its principal."""

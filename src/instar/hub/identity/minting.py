@@ -118,7 +118,7 @@ async def _holding(tx: Transaction, grant_id: str) -> StoredGrant:
     stored = await grant_table.find(tx, grant_id)
     if stored is None:
         raise InstarError("not_found", f"there is no key {grant_id}")
-    if stored.revoked_at is not None or stored.grant.has_ended(now()):
+    if not stored.holds(now()):
         raise InstarError("conflict", f"key {grant_id} has ended", hint="Create a new key with `instar keys create`.")
     return stored
 

@@ -1,6 +1,5 @@
 """Signing a browser in: single-use codes, from a link's fragment or typed by a person, become sessions."""
 
-import secrets
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,16 +10,15 @@ from instar.store.seam import HOME, Transaction
 from instar.wire.identity import ConsoleSession
 from instar.wire.limits import CONSOLE_LINK_S, SESSION_S, SETUP_CODE_S, SETUP_CODE_TRIES
 
-from . import grant_table
+from . import grant_table, typed_codes
 from .attenuation import Wanted
 from .grant_table import StoredGrant
 from .minting import mint
 from .principals import Grant
 
 _LINK_PREFIX = "il"
-_SETUP_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 _SETUP_HALF_CHARS = 5
-"""Two halves of 30 letters each character: 49 bits, guarded by `SETUP_CODE_TRIES`."""
+"""49 bits in all, guarded by `SETUP_CODE_TRIES`."""
 
 CodeKind = Literal["link", "setup"]
 
@@ -59,7 +57,7 @@ async def issue_code(tx: Transaction, kind: CodeKind, grant: Grant) -> Code:
     await tx.execute("DELETE FROM codes WHERE org = ?1 AND expires_at <= ?2", HOME, at)
     if kind == "setup":
         await tx.execute("DELETE FROM codes WHERE org = ?1 AND kind = ?2", HOME, kind)
-    text = new_secret(_LINK_PREFIX) if kind == "link" else _setup_text()
+    text = new_secret(_LINK_PREFIX) if kind == "link" else typed_codes.made(_SETUP_HALF_CHARS)
     expires_at = Micros(at + int((CONSOLE_LINK_S if kind == "link" else SETUP_CODE_S) * MICROS_PER_S))
     await tx.execute(
         "INSERT INTO codes (org, hash, kind, grant_id, tries, created_at, expires_at)"
@@ -87,7 +85,7 @@ async def exchange(tx: Transaction, text: str) -> tuple[StoredGrant, str] | None
         return None
     row = await tx.row("SELECT grant_id FROM codes WHERE org = ?1 AND hash = ?2", HOME, digest)
     holder = await grant_table.find(tx, row[0]) if row else None
-    if holder is None or holder.revoked_at is not None or holder.grant.has_ended(at):
+    if holder is None or not holder.holds(at):
         return None
     grant = holder.grant
     ends = Micros(at + int(SESSION_S * MICROS_PER_S))
@@ -104,12 +102,7 @@ def wrong_code() -> InstarError:
     )
 
 
-def _setup_text() -> str:
-    halves = ("".join(secrets.choice(_SETUP_ALPHABET) for _ in range(_SETUP_HALF_CHARS)) for _ in range(2))
-    return "-".join(halves)
-
-
 def _normal(text: str) -> str:
-    """Return a typed code as it was meant: case, spaces and hyphens do not matter; a link's code stays as it is."""
+    """Return a typed code as it was meant; a link's code stays as it is."""
     text = text.strip()
-    return text if text.startswith(_LINK_PREFIX + "_") else "".join(text.upper().replace("-", " ").split())
+    return text if text.startswith(_LINK_PREFIX + "_") else typed_codes.as_meant(text)

@@ -1,23 +1,20 @@
 """Pairing codes: what a person types into a client that has no key, instead of approving a request."""
 
-import secrets
 from dataclasses import dataclass
 
 import msgspec
 
 from instar.base.clock import Micros
 from instar.base.ids import secret_hash
-from instar.hub.identity import grant_table
+from instar.hub.identity import grant_table, typed_codes
 from instar.hub.identity.principals import Grant
 from instar.store.seam import HOME, Transaction
 from instar.wire.devices import Role
 from instar.wire.identity import Scope
 from instar.wire.limits import PAIRING_CODE_TRIES
 
-_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
-"""No letter that looks like a digit."""
-_CHARS = 8
-"""Of 30 letters: 39 bits, guarded by `PAIRING_CODE_TRIES` and the lock of the address."""
+_HALF_CHARS = 4
+"""39 bits in all, guarded by `PAIRING_CODE_TRIES` and the lock of the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +35,13 @@ async def issue(
         "DELETE FROM pairing_codes WHERE org = ?1 AND (expires_at <= ?2 OR used_at IS NOT NULL OR tries >= ?3)",
         HOME, at, PAIRING_CODE_TRIES,
     )  # fmt: skip
-    code = "".join(secrets.choice(_ALPHABET) for _ in range(_CHARS))
+    code = typed_codes.made(_HALF_CHARS)
     await tx.execute(
         "INSERT INTO pairing_codes (org, hash, holder, role, scopes, name, tries, created_at, expires_at)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8)",
-        HOME, secret_hash(code), holder.id, role.value, msgspec.json.encode(sorted(scopes)).decode(), name, at, ends,
+        HOME, secret_hash(typed_codes.as_meant(code)), holder.id, role.value, msgspec.json.encode(sorted(scopes)).decode(), name, at, ends,
     )  # fmt: skip
-    return f"{code[:4]}-{code[4:]}"
+    return code
 
 
 async def use(tx: Transaction, text: str, at: Micros) -> UsedCode | None:
@@ -52,7 +49,7 @@ async def use(tx: Transaction, text: str, at: Micros) -> UsedCode | None:
 
     A wrong one counts against every code there is. It must not raise, or the count would be undone.
     """
-    digest = secret_hash(_typed(text))
+    digest = secret_hash(typed_codes.as_meant(text))
     used = await tx.execute(
         "UPDATE pairing_codes SET used_at = ?3 WHERE org = ?1 AND hash = ?2 AND used_at IS NULL AND expires_at > ?3"
         " AND tries < ?4",
@@ -65,11 +62,6 @@ async def use(tx: Transaction, text: str, at: Micros) -> UsedCode | None:
         "SELECT holder, role, scopes, name FROM pairing_codes WHERE org = ?1 AND hash = ?2", HOME, digest
     )
     holder = await grant_table.find(tx, row[0]) if row else None
-    if row is None or holder is None or holder.revoked_at is not None or holder.grant.has_ended(at):
+    if row is None or holder is None or not holder.holds(at):
         return None
     return UsedCode(holder.grant, Role(row[1]), msgspec.json.decode(row[2], type=frozenset[Scope]), row[3])
-
-
-def _typed(text: str) -> str:
-    """Return a code as it was meant: case, spaces and hyphens do not matter."""
-    return "".join(text.upper().replace("-", " ").split())
