@@ -39,7 +39,8 @@ async def issue(
     await tx.execute(
         "INSERT INTO pairing_codes (org, hash, holder, role, scopes, name, tries, created_at, expires_at)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8)",
-        HOME, secret_hash(typed_codes.as_meant(code)), holder.id, role.value, msgspec.json.encode(sorted(scopes)).decode(), name, at, ends,
+        HOME, secret_hash(typed_codes.as_meant(code)), holder.id, role.value,
+        msgspec.json.encode(sorted(scopes)).decode(), name, at, ends,
     )  # fmt: skip
     return code
 
