@@ -1,6 +1,6 @@
 """The seam between the gate and whatever carries a call out. Nodes, SSH targets and dialects' nodes fulfil it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from instar.policy.routing import TargetFacts
@@ -106,4 +106,11 @@ class TargetSource(Protocol):
 
     def env_allowed(self, target_id: str) -> Sequence[str]:
         """Return the names beyond `TERM`, `LANG` and `LC_*` that may be forwarded to it."""
+        ...
+
+    def on_connected(self, callback: Callable[[str], None]) -> None:
+        """Call back on the loop, with its id, each time that a target can be reached (again); `executor` has it then.
+
+        Sources whose targets can always be tried never call back.
+        """
         ...
