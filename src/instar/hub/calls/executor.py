@@ -1,10 +1,10 @@
 """The seam between the gate and whatever carries a call out. Nodes, SSH targets and dialects' nodes fulfil it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from instar.policy.routing import TargetFacts
-from instar.wire.execution import CallOrder, LedgerEntry, Outcome, Preparation, Prepared, Start
+from instar.wire.execution import CallOrder, LedgerEntry, Outcome, Preparation, Prepared, Sandbox, Start
 
 
 class CallSink(Protocol):
@@ -16,6 +16,10 @@ class CallSink(Protocol):
 
     def output(self, channel: int, offset: int, content: bytes | memoryview) -> None:
         """Take bytes of a channel, in order; what was taken before is dropped. Answered by `Executor.allow`."""
+        ...
+
+    def allowed(self, upto: int) -> None:
+        """The executor takes the call's input up to this offset; before it says so, `LINK_CREDIT_BYTES` of it."""
         ...
 
     def ended(self, outcome: Outcome) -> None:
@@ -73,7 +77,7 @@ class Executor(Protocol):
         ...
 
     def allow(self, call_id: str, channel: int, upto: int) -> None:
-        """Let output of a channel come up to this offset."""
+        """Let output of a channel come up to this offset; at first, `LINK_CREDIT_BYTES` may come."""
         ...
 
     async def recall(self, call_ids: Sequence[str]) -> list[LedgerEntry]:
@@ -106,6 +110,10 @@ class TargetSource(Protocol):
 
     def env_allowed(self, target_id: str) -> Sequence[str]:
         """Return the names beyond `TERM`, `LANG` and `LC_*` that may be forwarded to it."""
+        ...
+
+    def sandboxes(self, target_id: str) -> Collection[Sandbox]:
+        """Return the kinds of sandbox that the target offers."""
         ...
 
     def on_connected(self, callback: Callable[[str], None]) -> None:
