@@ -12,7 +12,7 @@ from instar.wire.gateway import refusals
 from instar.wire.gateway.connect import Introduction
 from instar.wire.gateway.errors import error_shape
 from instar.wire.gateway.method import Generation
-from instar.wire.gateway.scopes import SCOPES, ours, theirs, word_of
+from instar.wire.gateway.scopes import SCOPES, asked, besides, ours, theirs, word_of
 from instar.wire.identity import Scope
 
 OPENCLAW = {"INVALID_REQUEST", "NOT_PAIRED", "UNAVAILABLE", "FORBIDDEN"}
@@ -80,6 +80,10 @@ def test_scopes_there_and_back() -> None:
     assert ours(["operator.talk", "nonsense"], "operator") == frozenset()
     assert ours(["operator.admin"], "node") == {Scope.NODE}
     assert Scope.NODE not in ours(held, "operator")
+    assert asked(["operator.write"], "operator") == {Scope.WRITE, Scope.OBSERVE, Scope.EXECUTE}
+    assert "operator.write" in theirs(frozenset({Scope.WRITE, Scope.OBSERVE}))
+    assert besides(["operator.read", "operator.approvals"], "operator") == frozenset()
+    assert besides(["operator.admin"], "node") == frozenset()
     assert word_of("scope admin") == word_of("a grant as wide as that key") == "operator.admin"
     assert word_of("scope observe or admin") == "operator.read"
 

@@ -10,7 +10,7 @@ from instar.wire.devices import Facts, Role
 from instar.wire.gateway.connect import Introduction
 from instar.wire.gateway.handshake import Arrival
 from instar.wire.gateway.method import Generation
-from instar.wire.gateway.scopes import ADMIN, ours
+from instar.wire.gateway.scopes import ADMIN, asked, besides, ours
 from instar.wire.gateway.signing import Proof
 from instar.wire.http import Request
 from instar.wire.identity import Scope
@@ -66,6 +66,7 @@ def credential_of(who: Introduction, proof: Proof | None, came: Arrived) -> Cred
         signed=Signed(proof.public_key, proof.signature, proof.messages) if proof is not None else None,
         role=who.role,
         scopes=_wanted(who, proof),
+        also=besides(who.scopes or (), who.role),
         vouched_for=came.vouched_for,
         is_local=came.is_local,
         peer=came.peer,
@@ -91,7 +92,7 @@ def ask_of(who: Introduction, came: Arrived) -> PairingAsk:
     """Return what the client's device asks to be let in for."""
     return PairingAsk(
         role=Role(who.role),
-        scopes=ours(who.scopes or (), who.role),
+        scopes=asked(who.scopes or (), who.role),
         facts=facts_of(who),
         asked=who.asked,
         alias=who.id if who.generation is Generation.MOLTIS else "",

@@ -243,7 +243,7 @@ class Authenticator:
         Raises:
             InstarError: `forbidden` for a node whose grant is no node's: it would be listed as one that was let in.
         """
-        scopes = grant.scopes if credential.scopes is None else credential.scopes
+        scopes = grant.scopes if credential.scopes is None else credential.scopes | credential.also
         if credential.role == Role.NODE:
             if Scope.NODE not in grant.scopes:
                 raise InstarError("forbidden", "needs scope node", detail={"missing": "scope node"})

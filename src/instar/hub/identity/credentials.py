@@ -30,6 +30,8 @@ class Credential:
     """What a device connects as (`wire.devices.Role`); empty: this is no connection of a device's dialect."""
     scopes: frozenset[Scope] | None = None
     """What the connection wants to use; None: all that the credential has. It can only narrow."""
+    also: frozenset[Scope] = frozenset()
+    """What it uses besides where the credential has it; a device without it is not asked to be let in for more."""
     vouched_for: str = ""
     """Login of the person whom a trusted proxy or the tailnet names."""
     is_local: bool = False

@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import UNSET
 
 from instar.base.errors import InstarError
+from instar.wire.identity import Scope
 from instar.wire.problem import problem
 
 from .frames import ErrorShape
@@ -61,7 +62,8 @@ def error_shape(error: InstarError, generation: Generation, scope: str = "") -> 
         scope: The dialect's scope of the method's row, told to who lacks a right.
     """
     if "missing" in error.detail:
-        return missing_scope(scope or word_of(str(error.detail["missing"])), generation)
+        word = word_of(str(error.detail["missing"]))
+        return missing_scope(word if word == Scope.EXECUTE else scope or word, generation)
     told = problem(error, "")
     details: dict[str, Any] = {"code": told.code.upper()}
     details |= {name: value for name, value in error.detail.items() if name not in _OURS}

@@ -10,7 +10,8 @@ from instar.doors.gateway.devices import device_row, moltis_device_row, request_
 from instar.doors.gateway.times import millis, now_ms
 from instar.wire import devices as d
 from instar.wire.gateway.method import Generation
-from instar.wire.gateway.scopes import APPROVALS, NODE, OPERATOR, READ, WRITE, ours, theirs
+from instar.wire.gateway.scopes import APPROVALS, NODE, OPERATOR, READ, WRITE, asked, besides, ours, theirs
+from instar.wire.identity import Scope
 from instar.wire.operation import Nothing
 
 UNKNOWN_REQUEST = "unknown requestId"
@@ -45,13 +46,18 @@ def _request_id(call: Call) -> str:
 
 
 async def approve_request(call: Call) -> d.Device:
-    """Let a device in with what it asked for.
+    """Let a device in with what it asked for; without `execute` where the caller itself may not ask for calls.
 
     Raises:
         InstarError: `not_found` in the dialect's words; `forbidden` when it asks for more than the caller has.
     """
+    wanted = d.ApprovePairing(_request_id(call))
+    if Scope.EXECUTE not in call.caller.grant.scopes:
+        for one in await requests(call):
+            if one.id == wanted.request_id and Scope.EXECUTE in one.scopes:
+                wanted.scopes = [scope for scope in one.scopes if scope is not Scope.EXECUTE]
     try:
-        return await reworded(call, d.APPROVE, d.ApprovePairing(_request_id(call)), UNKNOWN_REQUEST)
+        return await reworded(call, d.APPROVE, wanted, UNKNOWN_REQUEST)
     except InstarError as error:
         if error.code != "forbidden" or call.method.name.startswith("node."):
             raise
@@ -106,13 +112,13 @@ async def rotate(call: Call) -> dict[str, Any]:
     Raises:
         InstarError: `bad_request` for a role that there is not; `not_found`; `forbidden`.
     """
-    asked = call.params
+    params = call.params
     if call.generation is Generation.MOLTIS:
-        made = await _rotated(call, d.RotateToken(asked.device_id))
+        made = await _rotated(call, d.RotateToken(params.device_id))
         return {"deviceToken": made.token, "scopes": theirs(frozenset(made.scopes))}
-    role = _role(asked.role)
-    scopes = None if asked.scopes is None else sorted(ours(asked.scopes, role))
-    made = await _rotated(call, d.RotateToken(asked.device_id, role, scopes))
+    role = _role(params.role)
+    scopes = None if params.scopes is None else await _kept(call, role)
+    made = await _rotated(call, d.RotateToken(params.device_id, role, scopes))
     told: dict[str, Any] = {"deviceId": made.device_id, "role": str(made.role)}
     told |= {"scopes": theirs(frozenset(made.scopes)), "rotatedAtMs": millis(made.rotated_at)}
     if call.generation is Generation.V3:
@@ -122,15 +128,24 @@ async def rotate(call: Call) -> dict[str, Any]:
     return told | {"token": made.token, "tokenDelivery": "in-band"}
 
 
+async def _kept(call: Call, role: d.Role) -> list[Scope]:
+    """Return the rights that a device keeps; `execute` goes with the dialect's scopes where it has it."""
+    wanted = ours(call.params.scopes, role)
+    if also := besides(call.params.scopes, role):
+        device: d.Device = await reworded(call, d.GET, d.DeviceRef(call.params.device_id), UNKNOWN_DEVICE)
+        wanted |= also & {scope for grant in device.grants if grant.role is role for scope in grant.scopes}
+    return sorted(wanted)
+
+
 async def _rotated(call: Call, wanted: d.RotateToken) -> d.DeviceToken:
     return await reworded(call, d.ROTATE, wanted, UNKNOWN_DEVICE)
 
 
 async def revoke(call: Call) -> dict[str, Any]:
     """End a device's rights in one role; Moltis ends the device. Its sockets close within a second."""
-    asked = call.params
-    role = None if call.generation is Generation.MOLTIS else _role(asked.role)
-    device: d.Device = await reworded(call, d.REVOKE, d.RevokeDevice(asked.device_id, role), UNKNOWN_DEVICE)
+    params = call.params
+    role = None if call.generation is Generation.MOLTIS else _role(params.role)
+    device: d.Device = await reworded(call, d.REVOKE, d.RevokeDevice(params.device_id, role), UNKNOWN_DEVICE)
     if role is None:
         return {}
     return {"deviceId": device.id, "role": str(role), "revokedAtMs": millis(device.revoked_at) or now_ms()}
@@ -138,7 +153,7 @@ async def revoke(call: Call) -> dict[str, Any]:
 
 async def create_token(call: Call) -> dict[str, Any]:
     """Make a device without a key, which shows its token alone: read and write, as Moltis has it."""
-    scopes = sorted(ours((READ, WRITE, APPROVALS), OPERATOR))
+    scopes = sorted(asked((READ, WRITE, APPROVALS), OPERATOR) - ({Scope.EXECUTE} - call.caller.grant.scopes))
     name = call.params.display_name
     code: d.PairingCode = await invoke(call, d.MAKE_CODE, d.MakeCode(scopes, name=name))
     facts = d.Facts(name=name, platform=call.params.platform)
