@@ -21,7 +21,7 @@ def test_it_opens_again(context, content):
 @settings(deadline=None)
 @given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))
 def test_no_change_goes_unseen(at, flip):
-    sealed = bytearray(seal(KEY, "ssh-key:one", b"private half"))
+    sealed = bytearray(seal(KEY, "ssh-key:one", b"hush, hush"))
     sealed[at % len(sealed)] ^= flip
     with pytest.raises(InstarError) as caught:
         unseal(KEY, "ssh-key:one", bytes(sealed))
@@ -32,6 +32,6 @@ def test_no_change_goes_unseen(at, flip):
     ("key", "context", "cut"), [(bytes(32), "ssh-key:one", 0), (KEY, "ssh-key:two", 0), (KEY, "ssh-key:one", 30)]
 )
 def test_another_key_context_or_length_is_refused(key, context, cut):
-    sealed = seal(KEY, "ssh-key:one", b"private half")
+    sealed = seal(KEY, "ssh-key:one", b"hush, hush")
     with pytest.raises(InstarError, match="secret"):
         unseal(key, context, sealed[: len(sealed) - cut])

@@ -23,7 +23,7 @@ async def refusal(store, folder):
 async def secrets(store, tmp_path):
     """Secrets with one among them."""
     made = await loaded(store, tmp_path)
-    await store.transact(lambda tx: made.keep(tx, "ssh-key:one", b"private half"))
+    await store.transact(lambda tx: made.keep(tx, "ssh-key:one", b"hush, hush"))
     return made
 
 
@@ -40,7 +40,7 @@ async def test_the_first_start_makes_a_private_key(store, tmp_path):
 
 async def test_secrets_outlive_a_start(secrets, store, tmp_path):
     again = await loaded(store, tmp_path)
-    assert await store.read(lambda reader: again.find(reader, "ssh-key:one")) == b"private half"
+    assert await store.read(lambda reader: again.find(reader, "ssh-key:one")) == b"hush, hush"
     await store.transact(lambda tx: again.forget(tx, "ssh-key:one"))
     with pytest.raises(InstarError, match="there is no secret"):
         await store.read(lambda reader: again.find(reader, "ssh-key:one"))
@@ -50,7 +50,7 @@ async def test_the_database_does_not_tell(secrets, store, tmp_path):
     await store.close()
     files = [path.read_bytes() for path in (tmp_path / "hub").rglob("*") if path.is_file()]
     assert files
-    assert not any(b"private half" in content for content in files)
+    assert not any(b"hush, hush" in content for content in files)
 
 
 async def test_a_lost_key_stops_the_start(secrets, store, tmp_path):
