@@ -85,13 +85,13 @@ class ImportKey(Struct, omit_defaults=True):
     passphrase: Annotated[str, Meta(max_length=1_024)] = ""
 
 
-class KeyRef(Struct):
+class SshKeyRef(Struct):
     """One managed key by its id or name."""
 
     ssh_key_id: Id
 
 
-class KeyList(Struct, frozen=True):
+class SshKeyList(Struct, frozen=True):
     """Managed keys."""
 
     keys: list[SshKey]
@@ -167,7 +167,7 @@ class PinHost(Struct, omit_defaults=True):
 
 
 KEYS = Operation(
-    "ssh.keys", Nothing, KeyList, Verb.READ, ObjectKind.SSH, "List managed keys", Route("GET", "/v1/ssh/keys")
+    "ssh.keys", Nothing, SshKeyList, Verb.READ, ObjectKind.SSH, "List managed keys", Route("GET", "/v1/ssh/keys")
 )
 GENERATE = Operation(
     "ssh.generate_key", GenerateKey, SshKey, Verb.MANAGE, ObjectKind.SSH,
@@ -178,7 +178,7 @@ IMPORT = Operation(
     "Take a private key", Route("POST", "/v1/ssh/keys/import", 201), audited=True,
 )  # fmt: skip
 REMOVE_KEY = Operation(
-    "ssh.remove_key", KeyRef, SshKey, Verb.MANAGE, ObjectKind.SSH,
+    "ssh.remove_key", SshKeyRef, SshKey, Verb.MANAGE, ObjectKind.SSH,
     "Remove a managed key that no target uses", Route("DELETE", "/v1/ssh/keys/{ssh_key_id}"), audited=True,
 )  # fmt: skip
 TARGETS = Operation(
