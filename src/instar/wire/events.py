@@ -98,6 +98,8 @@ EVENT_TYPES: dict[str, EventType] = {
     "node.changed": EventType("node", "A node's permit or labels changed."),
     "ssh.changed": EventType("ssh", "An SSH target was added, changed, pinned, blocked or made the default."),
     "ssh.removed": EventType("ssh", "An SSH target was forgotten."),
+    "ssh.key_added": EventType("ssh", "A managed SSH key was made or taken."),
+    "ssh.key_removed": EventType("ssh", "A managed SSH key was removed."),
     "route.changed": EventType("route", "Where the calls of a room, an agent or the org go was changed."),
     "call.admitted": EventType("call", "A call was asked for."),
     "call.dispatched": EventType("call", "A call was sent to its machine; from here on it may have had an effect."),

@@ -209,6 +209,14 @@ GATEWAY_WRITES_PER_MIN = 30
 """Calls of one method that writes settings, by one device or credential per minute."""
 GATEWAY_CHOICES_MAX = 1_024
 """Sessions, channels or event names, each, that one gateway connection may subscribe to."""
+GATEWAY_PROGRESS_AHEAD_MAX = 64
+"""Chunks of progress that a dialect's node may send before the one that is due; more are refused."""
+GATEWAY_INVOKE_S = 30.0
+"""How long `node.invoke` waits when the client names no other time, as the dialects have it."""
+GATEWAY_NODE_GRACE_S = 10.0
+"""What a dialect's node is given beyond the time of a command, to say that this time was over."""
+GATEWAY_PROVIDERS_S = 10.0
+"""How long a Moltis node may take to name its providers of models, once it is connected."""
 GATEWAY_CLOSE_REASON_MAX_BYTES = 120
 PAIRING_WAIT_S = 300.0
 """How long a Moltis node's socket is held while its request waits."""
@@ -293,6 +301,16 @@ TELEMETRY_STALE_S = 120.0
 """A report older than this is shown as stale."""
 TELEMETRY_KEEP_S = 604_800.0
 """Reports are kept this long (setting `nodes.telemetry_keep_s`)."""
+TELEMETRY_MIN_S = 5.0
+"""Reports that come sooner than this after the one before are passed over."""
+TELEMETRY_DENSE_S = 86_400.0
+"""Of reports older than this, one in `TELEMETRY_SPARSE_S` is kept."""
+TELEMETRY_SPARSE_S = 600.0
+NODE_REPORT_MAX_BYTES = 65_536
+"""Largest declaration, and largest report of telemetry."""
+NODE_DECLARATIONS_MAX = 20
+"""Declarations that one node may change in a row; then one in `NODE_DECLARATION_S`."""
+NODE_DECLARATION_S = 10.0
 NODE_LEDGER_KEEP_S = 604_800.0
 """A node remembers calls that the hub has settled for this long."""
 NODE_RECONNECT_BASE_S = 0.5
@@ -324,8 +342,14 @@ CALL_KEEP_S = 2_592_000.0
 """Output of ended calls is kept this long (setting `calls.keep_s`); the call itself stays in the log."""
 CALL_KILL_GRACE_S = 2.0
 """Between SIGTERM and SIGKILL of a cancelled call's processes."""
+CALL_RECALL_S = 150.0
+"""After a restart of the hub, how long a call that may run waits for its node before it is lost."""
+CALL_OBEY_S = 10.0
+"""How long an executor may take to end a call that it was told to end, beyond `CALL_KILL_GRACE_S`."""
 CALLS_LIVE_MAX = 10_000
 """Calls that have not ended."""
+CALL_SIGNAL_S = 0.033
+"""Output is gathered so long before a room is told of it."""
 CALL_SIGNAL_MAX_BYTES = 16_384
 """Most output in one signal; the rest is read by `calls.output`."""
 TARGET_MAX_CHARS = 256
@@ -339,15 +363,19 @@ URL_MAX_CHARS = 8_192
 TOOL_ARGUMENTS_MAX = 1_024
 EDIT_TEXT_MAX_CHARS = 900_000
 """Longest text that a tool writes; larger files are transferred."""
+EDIT_FILE_MAX_BYTES = 16_777_216
+"""Largest file that `edit_file` and `apply_patch` change."""
 READ_TEXT_MAX_CHARS = 100_000
-"""Longest text that `read_file` shows (Molf)."""
+"""Longest text that `read_file` shows of lines that are named (Molf); of a whole file it is `CALL_INLINE_BYTES`."""
+FOLDER_ENTRIES_MAX = 2_000
+"""Entries that `list` shows of one folder."""
 READ_MEDIA_MAX_BYTES = 104_857_600
 """Largest media file that `read_file` sends."""
 SEARCH_RESULTS_MAX = 100
 """Results of `glob` and of `grep` (Molf)."""
 GREP_LINE_MAX_CHARS = 500
-GREP_S = 15.0
-"""Longest search of `grep`."""
+SEARCH_S = 15.0
+"""Longest search of `grep` and of `glob`."""
 PLAN_FILE_MAX_BYTES = 268_435_456
 """A file that a call names is hashed up to this size; a larger one cannot be bound, and the approval says so."""
 PLAN_FILES_MAX = 64
@@ -363,6 +391,8 @@ LINK_CREDIT_BYTES = 4_194_304
 """How far the sender of a stream may run ahead of what its reader has taken."""
 LINK_STREAMS_MAX = 256
 """Calls that one link watches at once."""
+LINK_ASKS_MAX = 1_024
+"""Requests to one node that wait for their answer; more are refused with `overloaded`."""
 
 # Approvals
 APPROVAL_S = 3_600.0
@@ -386,6 +416,13 @@ KNOWN_HOST_MAX_CHARS = 16_384
 SSH_CONNECT_S = 15.0
 SSH_TEST_S = 10.0
 SSH_TARGETS_MAX = 256
+SSH_KEYS_MAX = 64
+SSH_CALLS_MAX = 8
+"""Calls at once on one SSH target; servers commonly refuse more logins than ten at a time."""
+SSH_COMMAND_MAX_BYTES = 120_000
+"""Longest command that is sent to an SSH host, as it is encoded; beyond it systems refuse to start a program."""
+SSH_KEEPALIVE_S = 15.0
+"""An SSH connection that is silent so long is asked whether it lives, twice more before it counts as broken."""
 
 # Server
 SHUTDOWN_GRACE_S = 10.0

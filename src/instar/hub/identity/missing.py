@@ -9,6 +9,8 @@ _HINTS = {
     "device": "List devices with `instar devices list`.",
     "person": "List people with `instar users list`.",
     "message": "Read the conversation for the ids of its messages.",
+    "SSH key": "List managed keys with `instar ssh keys`.",
+    "SSH target": "List SSH targets with `instar ssh targets`.",
     "dm": "Name its `participant_ids` to open it.",
 }
 _SEVERAL_NAMES = frozenset({"person", "device"})
