@@ -20,6 +20,23 @@ from .limits import (
     TOOL_ARGUMENTS_MAX,
     URL_MAX_CHARS,
 )
+from .tool_results import (
+    FileEdited,
+    FilePut,
+    FileSent,
+    FilesFound,
+    FileText,
+    FileWritten,
+    Folder,
+    JobKilled,
+    JobList,
+    JobOutput,
+    LinesFound,
+    Page,
+    Patched,
+    Pong,
+    Programs,
+)
 
 Path = Annotated[str, Meta(min_length=1, max_length=PATH_MAX_CHARS)]
 Line = Annotated[str, Meta(min_length=1, max_length=SHELL_LINE_MAX_CHARS)]
@@ -99,7 +116,11 @@ class Process(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class PutFile(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Write a file from the call's input; with the offset of an earlier, cut transfer it goes on there."""
+    """Write a file from the call's input.
+
+    With the offset of an earlier, cut transfer it goes on there. With an offset beyond what is there it only says how
+    much that is: so one that was cut asks where to go on.
+    """
 
     path: Path
     size_bytes: Annotated[int, Meta(ge=0)]
@@ -145,25 +166,32 @@ class Tool(NamedTuple):
     """It starts processes: it has input, output, a terminal, signals."""
     is_bound: bool = True
     """Whether the node resolves operands before it may run; a tool without any skips that."""
+    results: tuple[type[Struct], ...] = ()
+    """What it answers besides output; which of several follows from the parameters."""
 
 
 TOOLS: Mapping[str, Tool] = MappingProxyType(
     {
         "exec": Tool(Exec, "Run a program; no shell reads its arguments", runs_programs=True),
         "shell": Tool(Shell, "Run a line in a shell", runs_programs=True),
-        "read_file": Tool(ReadFile, "Read a file, or some of its lines"),
-        "write_file": Tool(WriteFile, "Write a text file"),
-        "edit_file": Tool(EditFile, "Replace a piece of a text file"),
-        "list": Tool(ListFolder, "List a folder"),
-        "glob": Tool(Glob, "Find files by name, newest first"),
-        "grep": Tool(Grep, "Find lines by a regular expression"),
-        "apply_patch": Tool(ApplyPatch, "Apply a unified diff, whole or not at all"),
-        "process": Tool(Process, "List background jobs, read their output, or kill one", is_bound=False),
-        "put_file": Tool(PutFile, "Send a file to the node"),
-        "get_file": Tool(GetFile, "Fetch a file from the node"),
-        "fetch": Tool(Fetch, "Read a page of the web from the node"),
-        "which": Tool(Which, "Say where programs are", is_bound=False),
-        "ping": Tool(Ping, "Do nothing", is_bound=False),
+        "read_file": Tool(ReadFile, "Read a file, or some of its lines", results=(FileText,)),
+        "write_file": Tool(WriteFile, "Write a text file", results=(FileWritten,)),
+        "edit_file": Tool(EditFile, "Replace a piece of a text file", results=(FileEdited,)),
+        "list": Tool(ListFolder, "List a folder", results=(Folder,)),
+        "glob": Tool(Glob, "Find files by name, newest first", results=(FilesFound,)),
+        "grep": Tool(Grep, "Find lines by a regular expression", results=(LinesFound,)),
+        "apply_patch": Tool(ApplyPatch, "Apply a unified diff, whole or not at all", results=(Patched,)),
+        "process": Tool(
+            Process,
+            "List background jobs, read their output, or kill one",
+            is_bound=False,
+            results=(JobList, JobOutput, JobKilled),
+        ),
+        "put_file": Tool(PutFile, "Send a file to the node", results=(FilePut,)),
+        "get_file": Tool(GetFile, "Fetch a file from the node", results=(FileSent,)),
+        "fetch": Tool(Fetch, "Read a page of the web from the node", results=(Page,)),
+        "which": Tool(Which, "Say where programs are", is_bound=False, results=(Programs,)),
+        "ping": Tool(Ping, "Do nothing", is_bound=False, results=(Pong,)),
     }
 )
 """Tool name → row. Nodes of other dialects serve their own commands under their own names."""

@@ -1,0 +1,1 @@
+"""The tools that run no programs: files, searches, pages of the web."""
