@@ -115,6 +115,7 @@ class App:
                 base_url=self._base_url, addresses=lambda: [str(address) for address in self._listening],
             )  # fmt: skip
             closing.push_async_callback(parts.rooms.close)
+            closing.push_async_callback(parts.nodes.close)
             closing.push_async_callback(parts.identity.flush)
             closing.push_async_callback(self._background.close)
             closing.callback(parts.presences.close)
@@ -141,6 +142,7 @@ class App:
         await parts.agents.load()
         await parts.delivery.load()
         await parts.schedules.load()
+        await parts.nodes.load()
         await parts.identity.local_grant(self.data_dir / LOCAL_GRANT)
         parts.identity.devices.hub_key.load(self.data_dir / HUB_KEY)
         is_first = await declare(parts.store, parts.rooms.apply, parts.agents.declaring)

@@ -12,6 +12,7 @@ from instar.hub.delivery.delivery import Delivery
 from instar.hub.delivery.guard import LoopGuard
 from instar.hub.delivery.policy import DeliveryPolicy
 from instar.hub.identity.identity import Identity
+from instar.hub.nodes.nodes import Nodes
 from instar.hub.operations.audit import Audit
 from instar.hub.operations.card import Card, Counts
 from instar.hub.operations.hub import Hub
@@ -52,6 +53,7 @@ class Parts:
     blobs: Blobs
     operations: Operations
     presences: Presences
+    nodes: Nodes
     live: Live
     settings: SettingsHandlers
 
@@ -107,6 +109,7 @@ def wire(
     runs.serve(echo.NAME, echo.Echo())
     schedules = Schedules(store, pump, identity, rooms, agents, delivery.switch, network, scope)
     presences = Presences(fanout, own_entry(network))
+    nodes = Nodes(store, pump, fanout, identity, scope)
     live = Live(loaded)
     settings_handlers = SettingsHandlers(live, store)
     logs = LogHandlers(data_dir, is_kept=settings.log.file)
@@ -118,10 +121,10 @@ def wire(
         *schedules.bindings(), *Audit(store).bindings(), *presences.bindings(),
     )  # fmt: skip
     operations = Operations(store, identity, bindings)
-    hub = Hub(network, identity, operations, agents, delivery, presences, scope)
+    hub = Hub(network, identity, operations, agents, delivery, presences, nodes, scope)
     return Parts(
         store, pump, fanout, identity, rooms, agents, delivery, runs, schedules, card, hub, blobs,
-        operations, presences, live, settings_handlers,
+        operations, presences, nodes, live, settings_handlers,
     )  # fmt: skip
 
 

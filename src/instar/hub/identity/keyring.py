@@ -142,6 +142,14 @@ class Keyring:
         payload = msgspec.json.decode(event.payload, type=KeyEvent)
         self._end(payload.key_id, payload.reason)
 
+    def lend(self, grant: Grant, token_hash: str) -> None:
+        """Let a grant hold that no table keeps: it ends with `take_back`, and with the process."""
+        self._add(grant, token_hash)
+
+    def take_back(self, grant_id: str) -> None:
+        """End a grant that was lent. An unknown one is no error."""
+        self._end(grant_id, "taken back")
+
     def expire_due(self, at: Micros) -> None:
         """End the grants whose time has come."""
         while self._ends and self._ends[0][0] <= at:

@@ -10,13 +10,18 @@ from instar.bus.fanout import R, Renderer
 from instar.hub.agents.agents import Agents
 from instar.hub.delivery.delivery import Delivery
 from instar.hub.delivery.feed import Feed, Sink
+from instar.hub.execution import CallSink, Executor
 from instar.hub.identity.authentication import Credential, Signed
 from instar.hub.identity.devices.requests import PairingAsk
 from instar.hub.identity.identity import NOTHING, Identity
 from instar.hub.identity.principals import Caller
+from instar.hub.nodes.links import Ender, ExecutorFactory, NodeExecutor, NodeLink
+from instar.hub.nodes.nodes import Nodes
+from instar.hub.nodes.sessions import LinkedSession, NodeSession
 from instar.hub.presence.presence import Presence
 from instar.hub.presence.presences import Presences
 from instar.wire.devices import DeviceToken, PairingRequest
+from instar.wire.execution import Declaration
 from instar.wire.http import Request
 from instar.wire.names import Network
 from instar.wire.operation import ObjectKind, Operation, Verb
@@ -41,6 +46,7 @@ class Hub:
         agents: Agents,
         delivery: Delivery,
         presences: Presences,
+        nodes: Nodes,
         scope: TaskScope,
     ) -> None:
         self.network = network
@@ -48,6 +54,7 @@ class Hub:
         self._operations = operations
         self._delivery = delivery
         self._presences = presences
+        self._nodes = nodes
         self._attachments = Attachments(identity.authority, agents, scope)
 
     def authenticate(self, credential: Credential) -> Caller:
@@ -192,9 +199,43 @@ class Hub:
             entry = msgspec.structs.replace(entry, device_id=device.id, **missing)
         return self._presences.open(caller, entry)
 
+    async def serve_node(self, caller: Caller, declaration: Declaration, link: NodeLink) -> LinkedSession:
+        """Take a node in that dialled in on a native link; see `Nodes.serve`."""
+        return await self._nodes.serve(caller, declaration, link)
+
+    async def serve_foreign_node(
+        self,
+        caller: Caller,
+        declaration: Declaration,
+        executor_factory: ExecutorFactory,
+        *,
+        dialect: str,
+        address: str,
+        end: Ender,
+    ) -> NodeSession:
+        """Take a node of another dialect in; see `Nodes.serve_foreign`."""
+        return await self._nodes.serve_foreign(
+            caller, declaration, executor_factory, dialect=dialect, address=address, end=end
+        )
+
     def failed(self, agent_id: str, error: str) -> None:
         """Take note that the agent could not handle what it was woken for."""
         self._delivery.failed(agent_id, error)
 
 
-__all__ = ["Attachment", "Caller", "Credential", "Feed", "Hub", "PairingAsk", "Presence", "Signed"]
+__all__ = [
+    "Attachment",
+    "CallSink",
+    "Caller",
+    "Credential",
+    "Executor",
+    "Feed",
+    "Hub",
+    "LinkedSession",
+    "NodeExecutor",
+    "NodeLink",
+    "NodeSession",
+    "PairingAsk",
+    "Presence",
+    "Signed",
+]

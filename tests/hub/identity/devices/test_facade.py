@@ -22,7 +22,7 @@ class NoTasks:
 async def test_a_door_lets_a_device_in(desk: Desk, device: Device) -> None:
     nothing = cast("Any", None)
     presences = Presences(Fanout(), own_entry(Network("local", "Local")))
-    hub = Hub(nothing, desk.identity, nothing, nothing, nothing, presences, cast("Any", NoTasks()))
+    hub = Hub(nothing, desk.identity, nothing, nothing, nothing, presences, nothing, cast("Any", NoTasks()))
     assert hub.hub_id == desk.identity.devices.hub_key.id
     assert len(hub.hub_public_key) == 32
     credential = device.credential("write", **HERE)

@@ -63,6 +63,10 @@ class Registry:
         """Return a device by its id."""
         return self._devices.get(device_id)
 
+    def ids(self) -> list[str]:
+        """Return the ids of all devices, revoked ones included."""
+        return list(self._devices)
+
     def named(self, alias: str) -> Device | None:
         """Return the device that is pinned to this alias; one that was revoked holds it no more."""
         return self._devices.get(self._aliases.get(alias, ""))

@@ -1,0 +1,23 @@
+"""What a node may be asked: what its permit lets through and what it offers. Pairing alone lets nothing through."""
+
+from instar.policy.globs import matches
+
+from .roster import KnownNode
+
+
+def refusal(node: KnownNode, tool: str, agent_id: str) -> str:
+    """Return why a tool may not be asked of a node on behalf of an agent (empty: a person); empty when it may."""
+    permit = node.permit
+    if not any(matches(glob, tool) for glob in permit.commands):
+        return f"{node.name} may not be asked for {tool}: its permit does not list it"
+    if tool not in node.declaration.commands:
+        return f"{node.name} does not offer {tool}"
+    if agent_id and permit.agents is not None and agent_id not in permit.agents:
+        return f"{node.name} may not be asked on behalf of {agent_id}"
+    return ""
+
+
+def commands(node: KnownNode) -> list[str]:
+    """Return what a node offers and may be asked."""
+    permit = node.permit
+    return [name for name in node.declaration.commands if any(matches(glob, name) for glob in permit.commands)]
