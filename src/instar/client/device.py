@@ -44,9 +44,17 @@ def own_seed(environ: Mapping[str, str]) -> bytes:
     """Return the seed of this machine's key; the first call makes it.
 
     Raises:
+        HubError: As `seed_at`.
+    """
+    return seed_at(config_dir(environ) / KEY_FILE)
+
+
+def seed_at(path: Path) -> bytes:
+    """Return the seed in a file, mode 0600; the first call makes it.
+
+    Raises:
         HubError: `unauthorized` when others can read the file, or it is no seed.
     """
-    path = config_dir(environ) / KEY_FILE
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
