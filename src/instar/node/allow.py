@@ -81,7 +81,7 @@ def load(path: Path) -> Allowed:
         raise InstarError(
             "unprocessable_entity",
             f"{path} cannot be used: {error}",
-            hint="Correct it; until then nothing is permitted.",
+            hint="Correct it; until then nothing may run.",
         ) from error
     _check(allowed)
     return allowed
@@ -104,13 +104,7 @@ def save(path: Path, allowed: Allowed) -> None:
 
 
 def _check(allowed: Allowed) -> None:
-    for name in allowed.env:
-        if not environment.forwardable(name, allowed.env):
-            raise InstarError(
-                "unprocessable_entity",
-                f"{name} is never taken from a call",
-                hint="Loaders and secrets cannot be listed.",
-            )
+    environment.check_listed(allowed.env)
     for root in allowed.roots:
         if not root.startswith("/"):
             raise InstarError("unprocessable_entity", f"the root {root!r} is not absolute", hint="Begin it with `/`.")

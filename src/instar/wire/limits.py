@@ -297,6 +297,8 @@ NODE_CALLS_MAX = 64
 """Calls at once on one node that names no limit of its own; further ones wait for their turn."""
 TELEMETRY_S = 30.0
 """A node reports how it is at once, and then this often."""
+DISKS_MAX = 32
+"""File systems in one report."""
 TELEMETRY_STALE_S = 120.0
 """A report older than this is shown as stale."""
 TELEMETRY_KEEP_S = 604_800.0

@@ -1,0 +1,1 @@
+"""How this machine is, and what is installed on it."""
