@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from instar.base.errors import InstarError
-from instar.server.service import Service, launchd_plist, run_command, systemd_unit
+from instar.base.units import run_command
+from instar.server.service import Service, launchd_plist, systemd_unit
 
 ARGV = ("/opt/my apps/instar", "start", '--name=a"b', "100%", "$HOME", "back\\slash")
 

@@ -4,48 +4,29 @@ The texts are pure functions. No secret is ever written into them: the hub finds
 """
 
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from instar.base.errors import InstarError
+from instar.base.units import (
+    Outcome,
+    Run,
+    plist_variables,
+    plist_words,
+    run_command,
+    systemd_command,
+    systemd_environment,
+)
 from instar.hub.settings.keys import ENV_KEYS, SECRETS
 
 LABEL = "dev.instar.hub"
 UNIT = "instar.service"
 
 
-class Outcome(NamedTuple):
-    """What was done, for the CLI to print."""
-
-    path: str
-    is_installed: bool
-    is_running: bool
-    message: str
-    hint: str = ""
-
-
-Run = Callable[[Sequence[str]], tuple[int, str]]
-"""Run a command; return its exit code and what it printed."""
-
-
-def run_command(command: Sequence[str]) -> tuple[int, str]:
-    """Run `command` without a shell; a program that is missing counts as exit code 127."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603 - no shell
-    except FileNotFoundError:
-        return 127, f"{command[0]} is not installed"
-    except subprocess.TimeoutExpired:
-        return 124, f"{command[0]} did not answer"
-    return done.returncode, (done.stdout + done.stderr).strip()
-
-
 def systemd_unit(argv: Sequence[str], environment: dict[str, str]) -> str:
     """Return the text of a systemd user unit that runs `argv`."""
-    settings = "".join(f"Environment={_systemd_word(f'{key}={value}')}\n" for key, value in environment.items())
     return f"""[Unit]
 Description=Instar, the hub for AI agents
 After=network-online.target
@@ -54,8 +35,8 @@ StartLimitBurst=5
 
 [Service]
 Type=exec
-ExecStart={" ".join(_systemd_word(word).replace("$", "$$") for word in argv)}
-{settings}Restart=on-failure
+ExecStart={systemd_command(argv)}
+{systemd_environment(environment)}Restart=on-failure
 RestartSec=2
 KillSignal=SIGTERM
 TimeoutStopSec=20
@@ -68,20 +49,8 @@ WantedBy=default.target
 """
 
 
-def _systemd_word(word: str) -> str:
-    """Quote a word of a unit: quotes, backslashes and specifiers (%). Variables ($) count in ExecStart= only."""
-    if "\n" in word or "\r" in word or "\0" in word:
-        raise InstarError("bad_request", "a path or setting with a line break cannot stand in a unit")
-    quoted = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'"{quoted}"'
-
-
 def launchd_plist(argv: Sequence[str], environment: dict[str, str], log: Path) -> str:
     """Return the text of a launchd agent that runs `argv`."""
-    words = "".join(f"    <string>{escape(word)}</string>\n" for word in argv)
-    pairs = "".join(
-        f"    <key>{escape(key)}</key>\n    <string>{escape(value)}</string>\n" for key, value in environment.items()
-    )
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
 <plist version="1.0">
@@ -89,11 +58,9 @@ def launchd_plist(argv: Sequence[str], environment: dict[str, str], log: Path) -
   <key>Label</key>
   <string>{LABEL}</string>
   <key>ProgramArguments</key>
-  <array>
-{words}  </array>
+{plist_words(argv)}
   <key>EnvironmentVariables</key>
-  <dict>
-{pairs}  </dict>
+{plist_variables(environment)}
   <key>RunAtLoad</key>
   <true/>
   <key>KeepAlive</key>

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
+from instar.base.units import Outcome
 from instar.cli.command import Group, command
 from instar.cli.outputs import Answer
 from instar.cli.session import Session
-from instar.server.service import Outcome, Service
+from instar.server.service import Service
 
 
 @command("instar service install --dry-run", offline=True)
