@@ -86,6 +86,10 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     has_terminal: bool = False
     timeout_s: float = 0.0
     is_background: bool = False
+    address: str = ""
+    """Of an SSH target: `user@host:port`, as it is reached."""
+    host_keys: list[str] = []
+    """Of an SSH target: fingerprints of the host keys that are pinned."""
 
 
 class Prepared(Struct, frozen=True, omit_defaults=True):
