@@ -293,7 +293,7 @@ class OutputSignal(Struct, frozen=True, tag="call.output", tag_field="signal"):
 
 START = Operation(
     "calls.start", StartCall, Call, Verb.CREATE, ObjectKind.CALL,
-    "Ask for a call on a machine", Route("POST", "/v1/calls", 201), idempotent=True, audited=True,
+    "Ask for a call on a machine; its own events say who asked", Route("POST", "/v1/calls", 201), idempotent=True,
     example={"tool": "exec", "args": {"argv": ["uname", "-a"]}, "target": "local", "wait": 10},
 )  # fmt: skip
 GET = Operation(

@@ -1,0 +1,353 @@
+"""A call under way: its record, its output, who waits for it, and what happened to it since its task last looked."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeVar
+
+from msgspec.structs import replace
+
+from instar.base.errors import InstarError
+from instar.bus.fanout import Fanout
+from instar.wire.approvals import Approval
+from instar.wire.calls import Call, CallError, CallState
+from instar.wire.codes import CODES
+from instar.wire.execution import CallOrder, Outcome, Start
+from instar.wire.limits import LINK_CREDIT_BYTES
+
+from .executor import Executor
+from .machine import ENDED, Move
+from .outputs import Outputs
+from .records import CallRecord
+from .telling import Telling
+from .watching import CallWatch
+
+_GRANT_STEP_BYTES = LINK_CREDIT_BYTES // 4
+"""Credit is given in steps: short output needs none."""
+
+
+AWAY = frozenset({"node_away", "timeout"})
+"""Codes of an executor that may or may not have heard what it was asked."""
+T = TypeVar("T")
+
+
+class Wish(NamedTuple):
+    """Why a call is to end that has not ended by itself."""
+
+    move: Move
+    code: str
+    message: str
+
+
+class Ending(NamedTuple):
+    """How a call ends."""
+
+    move: Move
+    error: CallError | None = None
+    outcome: Outcome | None = None
+    is_owed: bool = False
+    """Its executor does not know of it."""
+
+
+class OverError(Exception):
+    """The call is at its end, wherever its task was."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(ending.move)
+        self.ending = ending
+
+
+def wished(wish: Wish, *, is_owed: bool = False, note: str = "") -> Ending:
+    """Return the end that was wished for."""
+    return Ending(wish.move, call_error(wish.code, f"{wish.message}; {note}" if note else wish.message), None, is_owed)
+
+
+def call_error(code: str, message: str, hint: str = "") -> CallError:
+    """Return why a call did not end well, with the next step of the code unless there is a nearer one."""
+    return CallError(code, message, hint or CODES[code].hint)
+
+
+class Live:
+    """One call that has not ended. Its task alone moves it; everybody else leaves word here.
+
+    Args:
+        record: The call as it is stored.
+        cap_bytes: Of each stream so much is stored.
+    """
+
+    def __init__(self, record: CallRecord, outputs: Outputs, fanout: Fanout, cap_bytes: int) -> None:
+        self.record = record
+        self.output = outputs.open(record.id, cap_bytes, self._stored)
+        self.waits_for = ""
+        self.news = asyncio.Event()
+        """Something below changed; the call's task looks."""
+        self.task: asyncio.Task[None] | None = None
+        self.turn = ""
+        """The target on which it holds a turn."""
+        self.timers: list[asyncio.TimerHandle] = []
+        self._is_interruptible = False
+        self.executor: Executor | None = None
+        """Who runs it, once it was dispatched and while it is reached."""
+        self.sink: Sink | None = None
+        self.start: Start | None = None
+        """What its executor was told."""
+        self.seen = -1
+        """How often its target had come back when it was last reached."""
+        self.outcome: Outcome | None = None
+        self.is_recovered = False
+        """Whether an earlier process of the hub dispatched it."""
+        self.severed = ""
+        """Why its executor is not reached; empty while it is."""
+        self.wish: Wish | None = None
+        self.has_given_up = False
+        """Whether the time for its executor to obey is over."""
+        self.approval: Approval | None = None
+        """The last word on its approval."""
+        self.final: Call | None = None
+        """The call at its end."""
+        self.watches: set[CallWatch] = set()
+        self.input_offset = 0
+        self.input_upto = LINK_CREDIT_BYTES
+        self.input_size: int | None = None
+        self._early: list[tuple[int, bytes]] = []
+        self._is_fed = False
+        self._granted: dict[int, int] = {}
+        self._changed: set[asyncio.Future[None]] = set()
+        self._telling = Telling(fanout, record.id, record.home)
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.record.id
+
+    @property
+    def state(self) -> CallState:
+        """Where it stands."""
+        return self.record.state
+
+    def view(self) -> Call:
+        """Return the call as callers see it now."""
+        if self.final is not None:
+            return self.final
+        call = self.record.view()
+        return replace(call, waits_for=self.waits_for) if self.waits_for else call
+
+    def become(self, record: CallRecord, waits_for: str = "") -> None:
+        """Take what is on disk now, and wake who waits for a change."""
+        self.record, self.waits_for = record, waits_for
+        self.wake()
+
+    async def changed(self, timeout_s: float) -> None:
+        """Wait until the call moves, writes or ends, or the time is up."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._changed.add(waiter)
+        try:
+            await asyncio.wait((waiter,), timeout=timeout_s)
+        finally:
+            self._changed.discard(waiter)
+
+    def wake(self) -> None:
+        """Wake who waits for a change."""
+        for waiter in self._changed:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def end(self, call: Call) -> None:
+        """Say that it has ended to whoever waits and watches."""
+        self._telling.flush()
+        self.final = call
+        self.waits_for = ""
+        for timer in self.timers:
+            timer.cancel()
+        self.wake()
+        for watch in tuple(self.watches):
+            watch.ended(call)
+
+    # What others want
+
+    def stop(self, wish: Wish) -> None:
+        """Let the call end; a wish that it has already stands."""
+        if self.wish is not None or self.record.state in ENDED:
+            return
+        self.wish = wish
+        self.news.set()
+        if self._is_interruptible and self.task is not None:
+            self.task.cancel()
+
+    async def interruptibly(self, work: Awaitable[T]) -> T:
+        """Await something that a wish to end the call may break off; only its own task does, before it is sent.
+
+        Raises:
+            OverError: It is wished to end.
+        """
+        self._is_interruptible = True
+        try:
+            return await work
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self.wish is None or task is None:
+                raise
+            task.uncancel()
+            raise OverError(wished(self.wish)) from None
+        finally:
+            self._is_interruptible = False
+
+    async def heard(self) -> None:
+        """Wait for news; only its own task does, before it is sent.
+
+        Raises:
+            OverError: It is wished to end.
+        """
+        if self.wish is None:
+            await self.news.wait()
+        self.news.clear()
+        self.check_wish()
+
+    def check_wish(self) -> None:
+        """Go no further when it is wished to end.
+
+        Raises:
+            OverError: It is.
+        """
+        if self.wish is not None:
+            raise OverError(wished(self.wish))
+
+    def at(self, delay_s: float, act: Callable[[], None]) -> None:
+        """Do something so many seconds from now, unless the call has ended by then."""
+        self.timers.append(asyncio.get_running_loop().call_later(delay_s, act))
+
+    def give_up(self) -> None:
+        """Wait for the executor no longer."""
+        self.has_given_up = True
+        self.news.set()
+
+    def decided(self, approval: Approval) -> None:
+        """Take a decision on its approval."""
+        self.approval = approval
+        self.news.set()
+
+    # Its input
+
+    def write(self, offset: int, content: bytes) -> None:
+        """Pass input on; bytes that came before are left out. What comes early waits for the executor.
+
+        Raises:
+            InstarError: `conflict`: it has ended, its executor is away, it has no input, or bytes before these are
+                missing; `overloaded`: more than its executor takes.
+        """
+        self._check_input(offset)
+        new = content[self.input_offset - offset :]
+        if self.input_offset + len(new) > self.input_upto:
+            raise InstarError("overloaded", f"the call takes input up to {self.input_upto}", retry_after_s=0.1)
+        if not new:
+            return
+        at, self.input_offset = self.input_offset, self.input_offset + len(new)
+        if self._is_fed and self.executor is not None:
+            self.executor.write(self.id, at, new)
+        else:
+            self._early.append((at, new))
+
+    def end_input(self, size_bytes: int) -> Executor | None:
+        """Take note of the input's end; return who is to be told, None while nobody runs it.
+
+        Raises:
+            InstarError: `conflict`: as `write`, or the size is not what was written.
+        """
+        self._check_input(size_bytes)
+        if size_bytes != self.input_offset:
+            raise InstarError("conflict", f"{self.input_offset} bytes were written, not {size_bytes}")
+        self.input_size = size_bytes
+        return self.executor if self._is_fed else None
+
+    async def feed(self, executor: Executor) -> None:
+        """Pass on the input that came before the executor ran it; what comes later is passed on at once.
+
+        Raises:
+            InstarError: As `Executor.order`.
+        """
+        self._is_fed = True
+        early, self._early = self._early, []
+        for at, content in early:
+            executor.write(self.id, at, content)
+        if self.input_size is not None:
+            await executor.order("close_input", CallOrder(self.id, size_bytes=self.input_size))
+
+    def _check_input(self, offset: int) -> None:
+        if not self.record.request.has_input:
+            raise InstarError("conflict", f"call {self.id!r} has no input", hint="Ask for it with `has_input`.")
+        if self.severed or self.record.state in ENDED:
+            raise InstarError("conflict", f"call {self.id!r} takes no input now", hint="See where it stands: calls.get")
+        if offset > self.input_offset:
+            raise InstarError("conflict", f"the input goes on at {self.input_offset}, not at {offset}")
+        if self.input_size is not None and offset > self.input_size:
+            raise InstarError("conflict", f"the input ended at {self.input_size}")
+
+    # Its output
+
+    def extent(self, channel: int) -> tuple[int, int]:
+        """Return how far a channel is stored, and how far it is stored or thrown away."""
+        stream = self.output.streams[channel]
+        return stream.stored, stream.settled
+
+    def took(self, channel: int, offset: int, content: bytes | memoryview) -> None:
+        """Take output from the executor."""
+        stream = self.output.streams.get(channel)
+        if stream is None:
+            return
+        at = max(offset, stream.taken)
+        if new := stream.take(offset, content):
+            for watch in tuple(self.watches):
+                watch.offer(channel, at, new)
+            self._telling.took(channel, at, new)
+
+    def _stored(self, channel: int) -> None:
+        settled = self.output.streams[channel].settled
+        upto = settled + LINK_CREDIT_BYTES
+        if self.executor is not None and upto - self._granted.get(channel, LINK_CREDIT_BYTES) >= _GRANT_STEP_BYTES:
+            self._granted[channel] = upto
+            self.executor.allow(self.id, channel, upto)
+        for watch in tuple(self.watches):
+            watch.stored()
+        self.wake()
+
+    def began_anew(self) -> None:
+        """Grant credit anew: the way to the executor is another one."""
+        self._granted.clear()
+
+
+class Sink:
+    """What an executor tells of one call, by one way; what comes by an older way is not heard."""
+
+    def __init__(self, live: Live, stream: Callable[[], None]) -> None:
+        self._live = live
+        self._stream = stream
+
+    def started(self) -> None:
+        """The process runs."""
+        if self._live.sink is self:
+            self._stream()
+
+    def output(self, channel: int, offset: int, content: bytes | memoryview) -> None:
+        """Take bytes of a channel."""
+        if self._live.sink is self:
+            self._stream()
+            self._live.took(channel, offset, content)
+
+    def allowed(self, upto: int) -> None:
+        """The executor takes the call's input up to this offset."""
+        if self._live.sink is self and upto > self._live.input_upto:
+            self._live.input_upto = upto
+            for watch in tuple(self._live.watches):
+                watch.input_allowed(upto)
+            self._live.wake()
+
+    def ended(self, outcome: Outcome) -> None:
+        """The call has ended."""
+        if self._live.sink is self and self._live.outcome is None:
+            self._live.outcome = outcome
+            self._live.news.set()
+
+    def severed(self, reason: str) -> None:
+        """The way to the executor broke."""
+        if self._live.sink is self and self._live.outcome is None:
+            self._live.severed = reason or "the link broke"
+            self._live.news.set()

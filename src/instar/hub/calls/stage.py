@@ -1,0 +1,51 @@
+"""What the dispatch of every call works with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from instar.base.clock import Micros
+from instar.base.tasks import TaskScope
+from instar.bus.fanout import Fanout
+from instar.hub.identity.authority import Authority
+from instar.hub.identity.principals import Caller
+from instar.hub.rooms.directory import Directory
+from instar.store.seam import Store
+
+from .gate import Gate
+from .live import Live
+from .outputs import Outputs
+from .policy import CallPolicy
+from .records import CallRecord
+from .routes import Routes
+from .targets import Targets
+from .turns import Turns
+
+
+@dataclass(slots=True)
+class Stage:
+    """The parts that calls share."""
+
+    store: Store
+    fanout: Fanout
+    authority: Authority
+    directory: Directory
+    targets: Targets
+    routes: Routes
+    gate: Gate
+    outputs: Outputs
+    scope: TaskScope
+    policy: CallPolicy
+    standing: Callable[[str], Caller | None]
+    """The caller that a grant makes, if it still holds."""
+    clock: Callable[[], Micros]
+    turns: Turns = field(default_factory=Turns)
+    living: dict[str, Live] = field(default_factory=dict[str, Live])
+    """Every call that has not ended, by id."""
+    observers: list[Callable[[CallRecord], None]] = field(default_factory=list[Callable[[CallRecord], None]])
+    """Called with each call that ended."""
+
+    def open(self, record: CallRecord) -> Live:
+        """Give a call that has not ended its place in memory."""
+        live = Live(record, self.outputs, self.fanout, self.policy.output_max_bytes)
+        self.living[record.id] = live
+        return live
