@@ -140,10 +140,8 @@ class NodeService:
         """Return what `install` writes."""
         argv = (*program(), "node", "run")
         environment = {FOLDER_VARIABLE: str(self._folder.path.absolute())}
-        make: Callable[[Sequence[str], Mapping[str, str], Path], str] = (
-            launchd_plist if self._is_macos else systemd_unit
-        )
-        return make(argv, environment, self._folder.log.absolute())
+        write = launchd_plist if self._is_macos else systemd_unit
+        return write(argv, environment, self._folder.log.absolute())
 
     def why_not(self) -> str:
         """Return why this machine cannot run a service for this user, in words; empty when it can."""
