@@ -19,18 +19,24 @@ from instar.wire.native.actions import (
     Arrived,
     ClientAction,
     End,
+    Granted,
     Lost,
     Missed,
+    Over,
     Refused,
     Send,
+    SendBytes,
     Signalled,
+    Took,
     Welcomed,
 )
 from instar.wire.native.client import ClientMachine, State
-from instar.wire.native.frames import SUBPROTOCOL, ErrorBody, Hello, Welcome
+from instar.wire.native.frames import SUBPROTOCOL, Hello, Welcome
 
 from .errors import HubError, UnreachableError
+from .refusals import refusal
 from .trust import AUTHORITIES, Trust
+from .watching import CallWatch
 from .websocket import WebSocket, open_websocket
 
 ATTACH_PATH = "/v1/attach"
@@ -80,6 +86,7 @@ class Link:
         self._machine = ClientMachine(self._hello)
         self._socket: WebSocket | None = None
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._watches: list[CallWatch] = []
         self._news: deque[News] = deque()
         self._stirred = asyncio.Event()
         self._room = asyncio.Event()
@@ -132,6 +139,19 @@ class Link:
         finally:
             self._waiting.pop(op_id, None)
 
+    def watch(self, call_id: str, offsets: Mapping[int, int] | None = None) -> CallWatch:
+        """Watch a call's output from these offsets, and write its input; see `CallWatch`. Close it in the end.
+
+        Whether the call can be watched shows when it is read: `CallWatch.outputs` and `call` raise `HubError`.
+        """
+        watch = CallWatch(self, call_id, offsets or {})
+        self._watches.append(watch)
+        if self._failure is not None:
+            watch.over(self._failure)
+        elif (machine := self.machine()) is not None:
+            watch.begin(machine)
+        return watch
+
     async def news(self) -> AsyncIterator[News]:
         """Yield what comes, across breaks of the link, until it is closed. One reader at a time.
 
@@ -172,6 +192,26 @@ class Link:
         """End the link; operations under way raise, readers end with `UnreachableError`."""
         self._fail(UnreachableError("the link was closed"))
         await self._tasks.close()
+
+    # What watches ask for (`watching.Carrier`)
+
+    def machine(self) -> ClientMachine | None:
+        """Return the machine while the link is open."""
+        return self._machine if self._machine.state is State.OPEN else None
+
+    def act(self, actions: Sequence[ClientAction]) -> None:
+        """Carry out what the machine asks."""
+        self._act(actions)
+
+    async def drain(self) -> None:
+        """Wait while the hub takes less than is sent."""
+        if self._socket is not None:
+            await self._socket.drain()
+
+    def unwatched(self, watch: CallWatch) -> None:
+        """Forget a watch. Twice is no error."""
+        if watch in self._watches:
+            self._watches.remove(watch)
 
     async def _between(self, hole: Missed) -> AsyncIterator[JsonObject]:
         kind, _, room_id = hole.room.partition(":")
@@ -246,22 +286,47 @@ class Link:
     def _act(self, actions: Sequence[ClientAction]) -> HubError | None:
         """Do what the machine asks; return why the link ended, if it did."""
         for action in actions:
-            if isinstance(action, Send):
-                if self._socket is not None:
-                    self._socket.send(action.payload)
-            elif isinstance(action, Answered):
-                self._settle(action.id, bytes(action.result))
-            elif isinstance(action, Refused):
-                self._settle(action.id, _refusal(action.error))
-            elif isinstance(action, Welcomed):
-                if not self._welcomed.done():
-                    self._welcomed.set_result(action.welcome)
-            elif isinstance(action, End):
-                return HubError(action.code or "unreachable", action.message)
-            else:
-                self._news.append(action)
-                self._stirred.set()
+            match action:
+                case Send(payload):
+                    if self._socket is not None:
+                        self._socket.send(payload)
+                case Answered(op_id, result):
+                    self._settle(op_id, bytes(result))
+                case Refused(op_id, error):
+                    self._settle(op_id, refusal(error))
+                case Welcomed(welcome):
+                    self._open(welcome)
+                case End(code, message):
+                    return HubError(code or "unreachable", message)
+                case Arrived() | Missed() | Lost() | Signalled():
+                    self._news.append(action)
+                    self._stirred.set()
+                case _:
+                    self._stream(action)
         return None
+
+    def _open(self, welcome: Welcome) -> None:
+        if not self._welcomed.done():
+            self._welcomed.set_result(welcome)
+        for watch in tuple(self._watches):
+            watch.begin(self._machine)
+
+    def _stream(self, action: ClientAction) -> None:
+        """Do what concerns a watched call; each has its stream on this very link."""
+        if isinstance(action, SendBytes):
+            if self._socket is not None:
+                self._socket.send_bytes(action.payload)
+        elif isinstance(action, Took | Granted | Over):
+            watch = next((each for each in self._watches if each.stream == action.stream), None)
+            if watch is None:
+                return
+            if isinstance(action, Took):
+                watch.took(action.channel, action.offset, action.content)
+            elif isinstance(action, Granted):
+                watch.granted(action.upto)
+            else:
+                watch.stream = 0
+                watch.ended(action)
 
     def _settle(self, op_id: int, outcome: bytes | HubError) -> None:
         answer = self._waiting.get(op_id)
@@ -276,6 +341,8 @@ class Link:
         """Tell all who wait for an answer that none will come."""
         for op_id in list(self._waiting):
             self._settle(op_id, error)
+        for watch in self._watches:
+            watch.stream = 0
 
     def _fail(self, error: HubError) -> None:
         """End the link for good."""
@@ -285,16 +352,6 @@ class Link:
         if not self._welcomed.done():
             self._welcomed.set_exception(error)
         self._interrupt(error)
+        for watch in self._watches:
+            watch.over(error)
         self._stirred.set()
-
-
-def _refusal(body: ErrorBody) -> HubError:
-    return HubError(
-        body.code,
-        body.message,
-        hint=body.hint,
-        retryable=body.retryable,
-        retry_after_s=body.retry_after_s,
-        request_id=body.request_id,
-        detail=body.detail,
-    )

@@ -19,6 +19,8 @@ from .trust import AUTHORITIES, Trust, check_certificate, context_of, fingerprin
 
 CONNECT_S = 10.0
 """How long a connection and its handshake may take."""
+CLOSE_S = 2.0
+"""How long a closing connection may take to get rid of what waits; one that is dead never would."""
 MESSAGE_MAX_BYTES = 67_108_864
 """Largest message that is taken from a hub."""
 _READ_BYTES = 262_144
@@ -43,6 +45,19 @@ class WebSocket:
         if self._protocol.state is State.OPEN:
             self._protocol.send_text(payload)
             self._flush()
+
+    def send_bytes(self, payload: bytes) -> None:
+        """Send one binary message; on a closed socket it goes nowhere."""
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_binary(payload)
+            self._flush()
+
+    async def drain(self) -> None:
+        """Wait while the hub takes less than is sent; a connection that broke is no error here."""
+        try:
+            await self._writer.drain()
+        except OSError:
+            return
 
     async def receive(self) -> tuple[bytes, bool] | None:
         """Return the next whole message and whether it is text, or None once the socket is closed.
@@ -72,7 +87,10 @@ class WebSocket:
             self._flush()
         self._writer.close()
         try:
-            await self._writer.wait_closed()
+            async with asyncio.timeout(CLOSE_S):
+                await self._writer.wait_closed()
+        except TimeoutError:
+            self._writer.transport.abort()
         except OSError:
             return
 

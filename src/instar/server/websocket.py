@@ -18,7 +18,7 @@ from websockets.protocol import OPEN, SERVER, Protocol
 from websockets.server import ServerProtocol
 
 from instar.base.errors import InstarError
-from instar.wire.frames import text_frame
+from instar.wire.frames import binary_frame, text_frame
 from instar.wire.http import SocketSession, Upgrade
 from instar.wire.limits import FRAME_MAX_BYTES, SEND_HIGH_BYTES, SOCKET_SEND_BUFFER_BYTES
 from instar.wire.problem import error_response
@@ -267,6 +267,10 @@ class Link(asyncio.Protocol):
     def send_text(self, payload: bytes) -> None:
         """Frame and write one text message; after the close frame nothing is sent."""
         self.send_frames(text_frame(payload))
+
+    def send_binary(self, payload: bytes) -> None:
+        """Frame and write one binary message; after the close frame nothing is sent."""
+        self.send_frames(binary_frame(payload))
 
     def send_frames(self, frames: bytes) -> None:
         """Write ready-made frames in one write."""

@@ -78,6 +78,10 @@ class Connection(Protocol):
         """Frame and write one text message."""
         ...
 
+    def send_binary(self, payload: bytes) -> None:
+        """Frame and write one binary message."""
+        ...
+
     def send_frames(self, frames: bytes) -> None:
         """Write ready-made WebSocket frames (`wire.frames.text_frame`), in one write."""
         ...

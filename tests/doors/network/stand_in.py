@@ -157,12 +157,16 @@ class Line:
     def __init__(self) -> None:
         self.texts: list[Any] = []
         self.frames: list[bytes] = []
+        self.binaries: list[bytes] = []
         self.closed: tuple[int, str] | None = None
         self.is_aborted = False
         self.waiting = 0
 
     def send_text(self, payload: bytes) -> None:
         self.texts.append(msgspec.json.decode(payload))
+
+    def send_binary(self, payload: bytes) -> None:
+        self.binaries.append(payload)
 
     def send_frames(self, frames: bytes) -> None:
         self.frames.append(frames)

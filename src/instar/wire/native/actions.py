@@ -2,11 +2,17 @@
 
 from msgspec import Raw, Struct
 
-from .frames import ErrorBody, Hello, Op, Welcome
+from .frames import ErrorBody, Hello, Op, Watch, Welcome
 
 
 class Send(Struct, frozen=True, gc=False):
     """Send this as one text message."""
+
+    payload: bytes
+
+
+class SendBytes(Struct, frozen=True, gc=False):
+    """Send this as one binary message."""
 
     payload: bytes
 
@@ -34,6 +40,66 @@ class End(Struct, frozen=True, gc=False):
     message: str
     cursor: str = ""
     """With what to link again, where that is known."""
+
+
+class Opened(Struct, frozen=True):
+    """Watch this call; then call `watched` with its stream when it is over."""
+
+    watch: Watch
+
+
+class Closed(Struct, frozen=True, gc=False):
+    """Nobody watches on this stream any more."""
+
+    stream: int
+
+
+class InputClosed(Struct, frozen=True, gc=False):
+    """The input of the call that is watched on this stream ends here."""
+
+    stream: int
+    size_bytes: int
+
+
+class Took(Struct, frozen=True):
+    """New bytes of a stream came."""
+
+    stream: int
+    channel: int
+    offset: int
+    content: memoryview
+
+
+class Granted(Struct, frozen=True, gc=False):
+    """The peer takes bytes of this stream and channel up to here."""
+
+    stream: int
+    channel: int
+    upto: int
+
+
+class Told(Struct, frozen=True):
+    """The other end of a node's link said something that wants no answer."""
+
+    method: str
+    params: Raw
+
+
+class Asked(Struct, frozen=True):
+    """The hub asks the node; answer with `reply` or `refuse`."""
+
+    id: int
+    method: str
+    params: Raw
+    stream: int
+
+
+class Over(Struct, frozen=True):
+    """A watched call has ended, or cannot be watched."""
+
+    stream: int
+    call: Raw | None
+    error: ErrorBody | None
 
 
 class Welcomed(Struct, frozen=True):
@@ -83,5 +149,12 @@ class Signalled(Struct, frozen=True):
     signal: Raw
 
 
-ServerAction = Send | Probe | Open | Invoke | End
-ClientAction = Send | Welcomed | Answered | Refused | Arrived | Missed | Lost | Signalled | End
+ServerAction = (
+    Send | SendBytes | Probe | Open | Invoke | Opened | Closed | InputClosed | Took | Granted | Told | Answered
+    | Refused | End
+)  # fmt: skip
+"""`Answered` and `Refused` are a node's, to what the hub asked."""
+ClientAction = (
+    Send | SendBytes | Welcomed | Answered | Refused | Arrived | Missed | Lost | Signalled | Took | Granted | Over
+    | Asked | Told | End
+)  # fmt: skip

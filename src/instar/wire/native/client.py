@@ -10,11 +10,59 @@ from msgspec import Raw, Struct
 
 from instar.base.errors import InstarError
 from instar.wire import machine
-from instar.wire.limits import LINK_HELLO_S, LINK_OPS_MAX, LINK_PING_S, LINK_PONG_S
+from instar.wire.execution import CallOrder
+from instar.wire.limits import (
+    LINK_ASKS_MAX,
+    LINK_HELLO_S,
+    LINK_OPS_MAX,
+    LINK_PING_S,
+    LINK_PONG_S,
+    LINK_STREAMS_MAX,
+)
 
-from . import frames
-from .actions import Answered, Arrived, ClientAction, End, Lost, Missed, Refused, Send, Signalled, Welcomed
-from .frames import Bye, Error, Events, Gap, Hello, HubFrame, Op, Ping, Pong, Result, SignalFrame, Welcome
+from . import flow, frames
+from .actions import (
+    Answered,
+    Arrived,
+    Asked,
+    ClientAction,
+    End,
+    Granted,
+    Lost,
+    Missed,
+    Over,
+    Refused,
+    Send,
+    SendBytes,
+    Signalled,
+    Told,
+    Took,
+    Welcomed,
+)
+from .frames import (
+    Ask,
+    Bye,
+    Chunk,
+    CloseInput,
+    Credit,
+    Error,
+    Events,
+    Gap,
+    Hello,
+    HubFrame,
+    Op,
+    Ping,
+    Pong,
+    Refusal,
+    Reply,
+    Result,
+    SignalFrame,
+    Tell,
+    Unwatch,
+    Watch,
+    Watched,
+    Welcome,
+)
 
 
 class State(enum.Enum):
@@ -22,11 +70,17 @@ class State(enum.Enum):
 
     AWAITING_WELCOME = enum.auto()
     OPEN = enum.auto()
+    SERVING = enum.auto()
+    """This end is a node."""
     CLOSED = enum.auto()
 
 
-MOVES: Mapping[tuple[State, type], State] = {
+TAKEN_IN = "taken in"
+"""A `welcome` to a node."""
+
+MOVES: Mapping[tuple[State, type | str], State] = {
     (State.AWAITING_WELCOME, Welcome): State.OPEN,
+    (State.AWAITING_WELCOME, TAKEN_IN): State.SERVING,
     (State.AWAITING_WELCOME, Result): State.AWAITING_WELCOME,
     (State.AWAITING_WELCOME, Error): State.AWAITING_WELCOME,
     (State.AWAITING_WELCOME, Pong): State.AWAITING_WELCOME,
@@ -37,7 +91,18 @@ MOVES: Mapping[tuple[State, type], State] = {
     (State.OPEN, SignalFrame): State.OPEN,
     (State.OPEN, Gap): State.OPEN,
     (State.OPEN, Pong): State.OPEN,
+    (State.OPEN, Watched): State.OPEN,
+    (State.OPEN, Credit): State.OPEN,
+    (State.OPEN, Chunk): State.OPEN,
     (State.OPEN, Bye): State.CLOSED,
+    (State.SERVING, Result): State.SERVING,
+    (State.SERVING, Error): State.SERVING,
+    (State.SERVING, Pong): State.SERVING,
+    (State.SERVING, Ask): State.SERVING,
+    (State.SERVING, Tell): State.SERVING,
+    (State.SERVING, Credit): State.SERVING,
+    (State.SERVING, Chunk): State.SERVING,
+    (State.SERVING, Bye): State.CLOSED,
 }
 """(state, kind of frame) → state. What is not here ends the link; an `error` with id 0 ends it in every state."""
 
@@ -51,6 +116,7 @@ class _Head(Struct, frozen=True, gc=False):
 
 
 _head = msgspec.json.Decoder(_Head).decode
+_order = msgspec.json.Decoder(CallOrder).decode
 
 
 class ClientMachine:
@@ -68,6 +134,9 @@ class ClientMachine:
         self._in_flight: set[int] = set()
         self._last_id = 0
         self._known: dict[str, int] = {}
+        self._streams: dict[int, flow.Stream] = {}
+        self._last_stream = 0
+        self._asked: set[int] = set()
         self._ping_at = inf
         self._cut_at = inf
 
@@ -99,14 +168,13 @@ class ClientMachine:
         """Take one message of the hub."""
         if self.state is State.CLOSED:
             return []
-        if not is_text:
-            return self._end("bad_gateway", "the hub sent a binary frame")
         try:
-            frame: HubFrame = frames.decode_hub_frame(payload)
-            moved = MOVES.get((self.state, type(frame)))
+            frame: HubFrame | Chunk = frames.decode_hub_frame(payload) if is_text else frames.decode_chunk(payload)
+            is_taken_in = self._hello.node is not None and isinstance(frame, Welcome)
+            moved = MOVES.get((self.state, TAKEN_IN if is_taken_in else type(frame)))
             actions = None if moved is None else self._reactions[type(frame)](self, frame)
-        except machine.UNREADABLE as error:
-            return self._end("bad_gateway", f"the hub's frame cannot be read: {str(error)[:200]}")
+        except (*machine.UNREADABLE, ValueError) as error:
+            return self._end("bad_gateway", f"the hub's frame cannot be taken: {str(error)[:200]}")
         if moved is None or actions is None:
             return self._end("bad_gateway", f"the hub sent a frame out of turn: {type(frame).__name__.lower()}")
         if moved is State.CLOSED or any(isinstance(action, End) for action in actions):
@@ -118,7 +186,7 @@ class ClientMachine:
 
     def heard(self, now: float) -> None:
         """Note that the hub lives, though it sent no frame: a WebSocket pong."""
-        if self.state is State.OPEN:
+        if self.state in (State.OPEN, State.SERVING):
             self._ping_at = now + LINK_PING_S
             self._cut_at = now + LINK_PING_S + LINK_PONG_S
 
@@ -134,7 +202,93 @@ class ClientMachine:
     def close(self) -> None:
         """Note that the connection is gone; nothing is due any more. Operations under way have no known outcome."""
         self.state = State.CLOSED
+        self._streams.clear()
+        self._asked.clear()
         self._ping_at = self._cut_at = inf
+
+    # Streams, of watched calls and of a node's
+
+    def watch(self, call_id: str, offsets: Mapping[int, int], credit_bytes: int = 0) -> tuple[int, list[ClientAction]]:
+        """Watch a call from these offsets; return the stream, by which `Took`, `Granted` and `Over` will name it.
+
+        Raises:
+            InstarError: `overloaded` when `LINK_STREAMS_MAX` are watched, `unreachable` when the link is not open.
+        """
+        if self.state is not State.OPEN:
+            raise InstarError("unreachable", "the link to the hub is not open")
+        if len(self._streams) >= LINK_STREAMS_MAX:
+            raise InstarError("overloaded", f"{LINK_STREAMS_MAX} calls are watched on this link")
+        self._last_stream += 1
+        self._streams[self._last_stream] = flow.watched(offsets, credit_bytes)
+        told = {str(int(channel)): offset for channel, offset in offsets.items()}
+        frame = Watch(self._last_stream, call_id, told, credit_bytes)
+        return self._last_stream, [Send(msgspec.json.encode(frame))]
+
+    def unwatch(self, stream: int) -> list[ClientAction]:
+        """Watch no more; a stream that is over changes nothing."""
+        is_known = self._streams.pop(stream, None) is not None
+        return [Send(msgspec.json.encode(Unwatch(stream)))] if is_known else []
+
+    def close_input(self, stream: int, size_bytes: int) -> list[ClientAction]:
+        """End the input of a watched call; that of a stream which is over changes nothing."""
+        if stream not in self._streams:
+            return []
+        return [Send(msgspec.json.encode(CloseInput(stream, size_bytes)))]
+
+    def upto(self, stream: int, channel: int) -> int | None:
+        """Return how far a channel may be sent; None when the stream is over."""
+        outflow = known.outflows.get(channel) if (known := self._streams.get(stream)) is not None else None
+        return outflow.upto if outflow is not None else None
+
+    def chunk(self, stream: int, channel: int, offset: int, content: bytes | memoryview) -> list[ClientAction]:
+        """Send bytes of a stream; those of one that is over go nowhere.
+
+        Raises:
+            MisuseError: Beyond the credit (`upto`), or more than `LINK_CHUNK_MAX_BYTES`.
+        """
+        known = self._streams.get(stream)
+        if known is None:
+            return []
+        known.outflows[channel].send(offset, len(content))
+        return [SendBytes(frames.chunk_frame(stream, channel, offset, content))]
+
+    def credit(self, stream: int, channel: int, upto: int) -> list[ClientAction]:
+        """Take bytes of a channel up to this offset."""
+        known = self._streams.get(stream)
+        is_more = known is not None and known.inflows[channel].allow(upto)
+        return [Send(msgspec.json.encode(Credit(stream, channel, upto)))] if is_more else []
+
+    def drop(self, stream: int) -> None:
+        """A node's call has ended: its stream is over. An unknown one is no error."""
+        self._streams.pop(stream, None)
+
+    # What a node says
+
+    def reply(self, ask_id: int, result: bytes) -> list[ClientAction]:
+        """Answer what the hub asked with a result as JSON. Once the link has ended, nothing is sent.
+
+        Raises:
+            MisuseError: It was not asked, or is answered.
+        """
+        return [Send(msgspec.json.encode(Reply(ask_id, Raw(result))))] if self._replied(ask_id) else []
+
+    def refuse(self, ask_id: int, error: InstarError) -> list[ClientAction]:
+        """Answer what the hub asked with a failure; as `reply`."""
+        return [Send(msgspec.json.encode(Refusal(ask_id, frames.body_of(error))))] if self._replied(ask_id) else []
+
+    def tell(self, method: str, params: bytes) -> list[ClientAction]:
+        """Tell the hub something; outside of a node's open link it goes nowhere."""
+        return [Send(msgspec.json.encode(Tell(method, Raw(params))))] if self.state is State.SERVING else []
+
+    def _replied(self, ask_id: int) -> bool:
+        if self.state is State.CLOSED:
+            return False
+        if ask_id not in self._asked:
+            raise machine.MisuseError(f"nothing that was asked with the id {ask_id} waits for its answer")
+        self._asked.discard(ask_id)
+        return True
+
+    # What the hub sends
 
     def _end(self, code: str, message: str) -> list[ClientAction]:
         self.close()
@@ -187,11 +341,45 @@ class ClientMachine:
         del frame
         return []
 
+    def _watched(self, frame: Watched) -> list[ClientAction]:
+        is_known = self._streams.pop(frame.stream, None) is not None
+        return [Over(frame.stream, frame.call, frame.error)] if is_known else []
+
+    def _credit(self, frame: Credit) -> list[ClientAction]:
+        known = self._streams.get(frame.stream)
+        outflow = known.outflows.get(frame.channel) if known is not None else None
+        if outflow is None:
+            return []
+        outflow.granted(frame.upto)
+        return [Granted(frame.stream, frame.channel, outflow.upto)]
+
+    def _chunk(self, frame: Chunk) -> list[ClientAction]:
+        known = self._streams.get(frame.stream)
+        if known is None:
+            return []
+        offset, fresh = known.take(frame.channel, frame.offset, frame.content)
+        return [Took(frame.stream, frame.channel, offset, fresh)] if fresh else []
+
+    def _ask(self, frame: Ask) -> list[ClientAction]:
+        if frame.id in self._asked:
+            raise ValueError(f"it asked twice with the id {frame.id}")
+        if len(self._asked) >= LINK_ASKS_MAX:
+            full = InstarError("overloaded", f"{LINK_ASKS_MAX} requests are under way on this node")
+            return [Send(msgspec.json.encode(Refusal(frame.id, frames.body_of(full))))]
+        if frame.stream:
+            offsets = _order(frame.params).offsets if frame.method == "resume" else {}
+            self._streams[frame.stream] = flow.serving({int(key): offset for key, offset in offsets.items()})
+        self._asked.add(frame.id)
+        return [Asked(frame.id, frame.method, frame.params, frame.stream)]
+
+    def _tell(self, frame: Tell) -> list[ClientAction]:
+        return [Told(frame.method, frame.params)]
+
     def _bye(self, frame: Bye) -> list[ClientAction]:
         self.cursor = frame.cursor or self.cursor
         return [End(frame.code, frame.message, self.cursor)]
 
-    _reactions: ClassVar[Mapping[type[HubFrame], Callable[[Any, Any], list[ClientAction]]]] = {
+    _reactions: ClassVar[Mapping[type, Callable[[Any, Any], list[ClientAction]]]] = {
         Welcome: _welcome,
         Result: _result,
         Error: _error,
@@ -199,5 +387,10 @@ class ClientMachine:
         Gap: _gap,
         SignalFrame: _signal,
         Pong: _pong,
+        Watched: _watched,
+        Credit: _credit,
+        Chunk: _chunk,
+        Ask: _ask,
+        Tell: _tell,
         Bye: _bye,
     }

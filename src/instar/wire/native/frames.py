@@ -12,11 +12,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from instar.base.errors import InstarError
+from instar.wire.codes import CODES
 from instar.wire.execution import Channel, Declaration
 from instar.wire.limits import LINK_CHUNK_MAX_BYTES
 from instar.wire.problem import problem
 
 SUBPROTOCOL = "instar.v1"
+_CAUSE_MAX_CHARS = 1_024
 
 
 class Hello(Struct, frozen=True, tag="hello", tag_field="t", omit_defaults=True):
@@ -63,7 +65,8 @@ class ErrorBody(Struct, frozen=True, omit_defaults=True):
 class Watch(Struct, frozen=True, tag="watch", tag_field="t", omit_defaults=True):
     """Send me a call's output as binary chunks on this stream, from these offsets, and its end when it comes.
 
-    Chunks that the client sends on the same stream are the call's input, if it has any.
+    Chunks that the client sends on the same stream are the call's input, if it has any: none before the hub gave
+    `credit` for it. What lies `LINK_CREDIT_BYTES` before that has arrived; after a break, send from there again.
     """
 
     stream: int
@@ -72,7 +75,7 @@ class Watch(Struct, frozen=True, tag="watch", tag_field="t", omit_defaults=True)
     offsets: dict[str, int] = {}
     """By channel number; absent: from the beginning."""
     credit_bytes: int = 0
-    """How much may be sent of each channel before more is granted; 0: `LINK_CREDIT_BYTES`."""
+    """How much may be sent of each channel before more is granted, if more than `LINK_CREDIT_BYTES`."""
 
 
 class Unwatch(Struct, frozen=True, tag="unwatch", tag_field="t"):
@@ -121,13 +124,15 @@ class Tell(Struct, frozen=True, tag="tell", tag_field="t"):
 ClientFrame = Hello | Op | Ping | Watch | Unwatch | Credit | CloseInput | Reply | Refusal | Tell
 
 
-class Welcome(Struct, frozen=True, tag="welcome", tag_field="t"):
+class Welcome(Struct, frozen=True, tag="welcome", tag_field="t", omit_defaults=True):
     """The first frame of the hub. `cursor`: where the feed stands; what the client missed follows."""
 
     version: str
     network_id: str
     principal: str
     cursor: str
+    node_id: str = ""
+    """Of a machine that serves calls: the id under which it is known, as its plans name it (`Plan.target_id`)."""
 
 
 class Result(Struct, frozen=True, tag="result", tag_field="t"):
@@ -200,6 +205,8 @@ class Ask(Struct, frozen=True, tag="ask", tag_field="t"):
 
 HubFrame = Welcome | Result | Error | Events | SignalFrame | Gap | Pong | Bye | Watched | Credit | Ask | Tell
 
+STREAM_MAX = 2**32 - 1
+"""Largest number of a stream."""
 CHUNK_HEAD = struct.Struct(">IBQ")
 """Of a binary frame: stream, channel (`wire.execution.Channel`), offset of its first byte there; bytes follow."""
 
@@ -251,10 +258,10 @@ def result_frame(op_id: int, result: bytes) -> bytes:
     return b'{"t":"result","id":%d,"result":%b}' % (op_id, result)
 
 
-def error_frame(op_id: int, error: InstarError, request_id: str = "") -> bytes:
-    """Return the `error` frame of a failed operation, or of the link itself (`op_id` 0)."""
+def body_of(error: InstarError, request_id: str = "") -> ErrorBody:
+    """Return a failure as frames carry it."""
     told = problem(error, request_id)
-    body = ErrorBody(
+    return ErrorBody(
         code=told.code,
         message=told.error,
         hint=told.hint,
@@ -263,4 +270,17 @@ def error_frame(op_id: int, error: InstarError, request_id: str = "") -> bytes:
         request_id=told.request_id,
         detail={} if told.detail is msgspec.UNSET else told.detail,
     )
-    return msgspec.json.encode(Error(op_id, body))
+
+
+def error_frame(op_id: int, error: InstarError, request_id: str = "") -> bytes:
+    """Return the `error` frame of a failed operation, or of the link itself (`op_id` 0)."""
+    return msgspec.json.encode(Error(op_id, body_of(error, request_id)))
+
+
+def error_of(body: ErrorBody) -> InstarError:
+    """Return a node's refusal as the error that it is; a code that nobody knows is `bad_gateway`."""
+    code = body.code if body.code in CODES else "bad_gateway"
+    return InstarError(
+        code, body.message[:_CAUSE_MAX_CHARS], hint=body.hint[:_CAUSE_MAX_CHARS], retry_after_s=body.retry_after_s,
+        detail=body.detail,
+    )  # fmt: skip

@@ -1,18 +1,62 @@
 """The hub's end of `instar.v1` without IO. Event batches and signals go out beside it, spliced once for all links."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
+from typing import Any, ClassVar
 
 import msgspec
+from msgspec import Raw
 
 from instar.base.errors import InstarError
 from instar.wire import machine
-from instar.wire.limits import LINK_HELLO_S, LINK_OPS_MAX, LINK_PING_S, LINK_PONG_S
+from instar.wire.execution import Channel
+from instar.wire.limits import (
+    LINK_ASKS_MAX,
+    LINK_HELLO_S,
+    LINK_OPS_MAX,
+    LINK_PING_S,
+    LINK_PONG_S,
+    LINK_STREAMS_MAX,
+)
 
-from . import frames
-from .actions import End, Invoke, Open, Probe, Send, ServerAction
-from .frames import Bye, ClientFrame, Hello, Op, Ping, Pong, Welcome
+from . import flow, frames
+from .actions import (
+    Answered,
+    Closed,
+    End,
+    Granted,
+    InputClosed,
+    Invoke,
+    Open,
+    Opened,
+    Probe,
+    Refused,
+    Send,
+    SendBytes,
+    ServerAction,
+    Told,
+    Took,
+)
+from .frames import (
+    Ask,
+    Bye,
+    Chunk,
+    ClientFrame,
+    CloseInput,
+    Credit,
+    Hello,
+    Op,
+    Ping,
+    Pong,
+    Refusal,
+    Reply,
+    Tell,
+    Unwatch,
+    Watch,
+    Watched,
+    Welcome,
+)
 
 
 class State(enum.Enum):
@@ -20,21 +64,37 @@ class State(enum.Enum):
 
     AWAITING_HELLO = enum.auto()
     OPENING = enum.auto()
-    """The hub opens the client's feed."""
+    """The hub opens the client's feed, or takes the node in."""
     OPEN = enum.auto()
+    SERVING = enum.auto()
+    """At the other end is a node: it has no feed and watches nothing, but answers."""
     CLOSED = enum.auto()
 
 
 WELCOMED = "welcomed"
-"""The one event of the table that the hub causes; the others are kinds of client frames."""
+TAKEN_IN = "taken in"
+"""The two events of the table that the hub causes; the others are kinds of client frames."""
 
 MOVES: Mapping[tuple[State, type | str], State] = {
     (State.AWAITING_HELLO, Hello): State.OPENING,
     (State.OPENING, Op): State.OPENING,
     (State.OPENING, Ping): State.OPENING,
     (State.OPENING, WELCOMED): State.OPEN,
+    (State.OPENING, TAKEN_IN): State.SERVING,
     (State.OPEN, Op): State.OPEN,
     (State.OPEN, Ping): State.OPEN,
+    (State.OPEN, Watch): State.OPEN,
+    (State.OPEN, Unwatch): State.OPEN,
+    (State.OPEN, Credit): State.OPEN,
+    (State.OPEN, CloseInput): State.OPEN,
+    (State.OPEN, Chunk): State.OPEN,
+    (State.SERVING, Op): State.SERVING,
+    (State.SERVING, Ping): State.SERVING,
+    (State.SERVING, Reply): State.SERVING,
+    (State.SERVING, Refusal): State.SERVING,
+    (State.SERVING, Tell): State.SERVING,
+    (State.SERVING, Credit): State.SERVING,
+    (State.SERVING, Chunk): State.SERVING,
 }
 """(state, kind of frame) → state. What is not here ends the link."""
 
@@ -47,11 +107,15 @@ class ServerMachine:
     Times are monotonic seconds of the driver's one clock.
     """
 
-    __slots__ = ("_cut_at", "_in_flight", "_probe_at", "state")
+    __slots__ = ("_asked", "_cut_at", "_in_flight", "_is_node", "_last_ask", "_probe_at", "_streams", "state")
 
     def __init__(self) -> None:
         self.state = State.AWAITING_HELLO
+        self._is_node = False
         self._in_flight: set[int] = set()
+        self._streams: dict[int, flow.Stream] = {}
+        self._asked: set[int] = set()
+        self._last_ask = 0
         self._cut_at = inf
         self._probe_at = inf
 
@@ -76,24 +140,20 @@ class ServerMachine:
         return []
 
     def receive(self, payload: bytes, is_text: bool, now: float) -> list[ServerAction]:
-        """Take one message of the client."""
+        """Take one message of the client. Bytes of a chunk are those of `payload`; they are not copied."""
         if self.state is State.CLOSED:
             return []
-        if not is_text:
-            return self.end("bad_request", "the link takes only text frames")
+        frame: ClientFrame | Chunk
         try:
-            frame: ClientFrame = frames.decode_client_frame(payload)
-        except machine.UNREADABLE as error:
+            frame = frames.decode_client_frame(payload) if is_text else frames.decode_chunk(payload)
+        except (*machine.UNREADABLE, ValueError) as error:
             return self.end("bad_request", f"the frame cannot be read: {str(error)[:200]}")
         moved = MOVES.get((self.state, type(frame)))
         if moved is None:
-            expected = "`hello` must be the first frame" if self.state is State.AWAITING_HELLO else "`hello` came twice"
-            return self.end("bad_request", expected)
+            return self.end("bad_request", self._out_of_turn(frame))
         self.state = moved
         self.heard(now)
-        if isinstance(frame, Op):
-            return self._invoke(frame)
-        return [Send(msgspec.json.encode(Pong(frame.n)))] if isinstance(frame, Ping) else [Open(frame)]
+        return self._reactions[type(frame)](self, frame)
 
     def heard(self, now: float) -> None:
         """Note that the client lives, though it sent no frame: a WebSocket pong."""
@@ -118,9 +178,10 @@ class ServerMachine:
         """
         if self.state is State.CLOSED:
             return []
-        if (self.state, WELCOMED) not in MOVES:
+        event = TAKEN_IN if self._is_node else WELCOMED
+        if (self.state, event) not in MOVES:
             raise machine.MisuseError(f"welcome() in state {self.state.name}")
-        self.state = MOVES[self.state, WELCOMED]
+        self.state = MOVES[self.state, event]
         return [Send(msgspec.json.encode(welcome))]
 
     def answer(self, op_id: int, result: bytes) -> list[ServerAction]:
@@ -157,7 +218,81 @@ class ServerMachine:
         """Note that the connection is gone; nothing is due any more, and late answers are dropped."""
         self.state = State.CLOSED
         self._in_flight.clear()
+        self._streams.clear()
+        self._asked.clear()
         self._cut_at = self._probe_at = inf
+
+    # Streams of watched calls
+
+    def watched(self, stream: int, call: bytes = b"", error: InstarError | None = None) -> list[ServerAction]:
+        """End a stream: its call has ended (as JSON), or cannot be watched. One that has ended gets nothing."""
+        if self._streams.pop(stream, None) is None:
+            return []
+        body = frames.body_of(error) if error is not None else None
+        return [Send(msgspec.json.encode(Watched(stream, Raw(call) if call else None, body)))]
+
+    def chunk(self, stream: int, channel: int, offset: int, content: bytes | memoryview) -> list[ServerAction]:
+        """Send bytes of a stream: a watched call's output, or a node's input. The driver keeps to the credit.
+
+        On a link that ended, or a watched stream that did, nothing is sent.
+        """
+        if self.state is State.SERVING or stream in self._streams:
+            return [SendBytes(frames.chunk_frame(stream, channel, offset, content))]
+        return []
+
+    def credit(self, stream: int, channel: int, upto: int) -> list[ServerAction]:
+        """Take more of a stream: a watched call's input, or a node's output."""
+        if self.state is State.OPEN:
+            known = self._streams.get(stream)
+            inflow = known.inflows.get(channel) if known is not None else None
+            if inflow is None or not inflow.allow(upto):
+                return []
+        elif self.state is not State.SERVING:
+            return []
+        return [Send(msgspec.json.encode(Credit(stream, channel, upto)))]
+
+    # A node at the other end
+
+    def ask(self, method: str, params: bytes, stream: int = 0) -> tuple[int, list[ServerAction]]:
+        """Ask the node; return the id by which `Answered` or `Refused` will name it.
+
+        Raises:
+            InstarError: `node_away` when the link has ended; `overloaded` when `LINK_ASKS_MAX` wait.
+            MisuseError: There is no node at the other end.
+        """
+        if self.state is State.CLOSED:
+            raise InstarError("node_away", "the link to the node has ended")
+        if self.state is not State.SERVING:
+            raise machine.MisuseError(f"ask() in state {self.state.name}")
+        if len(self._asked) >= LINK_ASKS_MAX:
+            raise InstarError("overloaded", f"{LINK_ASKS_MAX} requests wait for the node's answer")
+        self._last_ask += 1
+        self._asked.add(self._last_ask)
+        return self._last_ask, [Send(msgspec.json.encode(Ask(self._last_ask, method, Raw(params), stream)))]
+
+    def give_up(self, ask_id: int) -> None:
+        """Wait for an answer no more; one that comes later is dropped."""
+        self._asked.discard(ask_id)
+
+    def tell(self, method: str, params: bytes) -> list[ServerAction]:
+        """Tell the node something; on a link that ended it goes nowhere."""
+        return [Send(msgspec.json.encode(Tell(method, Raw(params))))] if self.state is State.SERVING else []
+
+    # Inner parts
+
+    def _out_of_turn(self, frame: ClientFrame | Chunk) -> str:
+        if self.state is State.AWAITING_HELLO:
+            return "`hello` must be the first frame"
+        return (
+            "`hello` came twice" if isinstance(frame, Hello) else f"a {type(frame).__name__.lower()} frame out of turn"
+        )
+
+    def _hello(self, hello: Hello) -> list[ServerAction]:
+        self._is_node = hello.node is not None
+        return [Open(hello)]
+
+    def _ping(self, ping: Ping) -> list[ServerAction]:
+        return [Send(msgspec.json.encode(Pong(ping.n)))]
 
     def _invoke(self, op: Op) -> list[ServerAction]:
         if op.id <= 0:
@@ -181,3 +316,69 @@ class ServerMachine:
             raise machine.MisuseError(f"operation {op_id} is not under way")
         self._in_flight.discard(op_id)
         return True
+
+    def _watch(self, watch: Watch) -> list[ServerAction]:
+        if not 0 < watch.stream <= frames.STREAM_MAX or watch.stream in self._streams:
+            return self.end("bad_request", f"stream {watch.stream} is in use on this link, or no stream's number")
+        if len(self._streams) >= LINK_STREAMS_MAX:
+            full = InstarError(
+                "overloaded", f"{LINK_STREAMS_MAX} calls are watched on this link", hint="Watch fewer at once."
+            )
+            return [Send(msgspec.json.encode(Watched(watch.stream, None, frames.body_of(full))))]
+        self._streams[watch.stream] = flow.watching()
+        return [Opened(watch)]
+
+    def _unwatch(self, unwatch: Unwatch) -> list[ServerAction]:
+        return [Closed(unwatch.stream)] if self._streams.pop(unwatch.stream, None) is not None else []
+
+    def _close_input(self, frame: CloseInput) -> list[ServerAction]:
+        return [InputClosed(frame.stream, frame.size_bytes)] if frame.stream in self._streams else []
+
+    def _credit(self, frame: Credit) -> list[ServerAction]:
+        is_known = self.state is State.SERVING or frame.stream in self._streams
+        return [Granted(frame.stream, frame.channel, frame.upto)] if is_known else []
+
+    def _chunk(self, chunk: Chunk) -> list[ServerAction]:
+        """A node's chunks are checked by who follows its calls; those of a client here."""
+        if self.state is State.SERVING:
+            return [Took(*chunk)]
+        known = self._streams.get(chunk.stream)
+        if known is None:
+            return []
+        try:
+            offset, fresh = known.take(chunk.channel, chunk.offset, chunk.content)
+        except flow.FlowFaultError as fault:
+            return self.end("bad_request", str(fault))
+        return [Took(chunk.stream, Channel.STDIN, offset, fresh)] if fresh else []
+
+    def _reply(self, reply: Reply) -> list[ServerAction]:
+        return self._answered(reply.id, Answered(reply.id, reply.result))
+
+    def _refusal(self, refusal: Refusal) -> list[ServerAction]:
+        return self._answered(refusal.id, Refused(refusal.id, refusal.error))
+
+    def _answered(self, ask_id: int, action: Answered | Refused) -> list[ServerAction]:
+        """An answer counts once, and only to what was asked on this very link."""
+        if not 0 < ask_id <= self._last_ask:
+            return self.end("bad_request", f"nothing was asked with the id {ask_id}")
+        if ask_id not in self._asked:
+            return []
+        self._asked.discard(ask_id)
+        return [action]
+
+    def _tell(self, tell: Tell) -> list[ServerAction]:
+        return [Told(tell.method, tell.params)]
+
+    _reactions: ClassVar[Mapping[type, Callable[[Any, Any], list[ServerAction]]]] = {
+        Hello: _hello,
+        Ping: _ping,
+        Op: _invoke,
+        Watch: _watch,
+        Unwatch: _unwatch,
+        CloseInput: _close_input,
+        Credit: _credit,
+        Chunk: _chunk,
+        Reply: _reply,
+        Refusal: _refusal,
+        Tell: _tell,
+    }
