@@ -8,7 +8,7 @@ from typing import Any
 
 from .machine import stamp
 
-NAMES = ("appends", "fanout", "publisher", "history", "idle", "gateway", "start", "command")
+NAMES = ("appends", "fanout", "publisher", "history", "idle", "gateway", "start", "command", "calls")
 RESULTS = Path(__file__).parent / "results.json"
 
 
