@@ -1,0 +1,148 @@
+"""The rules of approvals: what they say of a question, as a sentence, and how a file of them is read.
+
+Order: the agent's veto, the static file, the remembered rules. Within a layer the last rule that matches wins; a deny
+of the veto or of the file is final; else the last layer that says something wins. Nothing matches: ask. Of several
+values the most restrictive answer counts; neither the dangerous floor nor what is unclear is lifted below ask.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from instar.base.clock import Micros, from_rfc3339, now
+from instar.wire.approvals import Action, Judged, KnownRule, Layer, Rule, Verdict
+
+from .globs import matches
+from .values import NAMES_OF_COMMANDS, ToolValue
+
+_SEVERITY = {Action.ALLOW: 0, Action.ASK: 1, Action.DENY: 2}
+_FINAL = (Layer.AGENT, Layer.FILE)
+
+
+class RuleLayers(NamedTuple):
+    """The rules that there are, each layer in its order."""
+
+    agent: Sequence[KnownRule] = ()
+    file: Sequence[KnownRule] = ()
+    remembered: Sequence[KnownRule] = ()
+    fault: str = ""
+    """Why the file cannot be read: nothing is allowed then."""
+
+
+class Question(NamedTuple):
+    """What the rules are asked."""
+
+    tool: str
+    values: Sequence[ToolValue]
+    target_id: str = ""
+    target_name: str = ""
+    labels: Sequence[str] = ()
+    """Of the target, as `KEY=VALUE`."""
+    agent_id: str = ""
+    room: str = ""
+
+
+class _Answer(NamedTuple):
+    action: Action
+    rule_id: str = ""
+    layer: str = ""
+
+
+def judge(layers: RuleLayers, question: Question, at: Micros | None = None) -> Verdict:
+    """Say what the rules answer. It answers every question and raises nothing.
+
+    Adding a deny, or an ask to the end of the last layer, never makes anything more allowed.
+    """
+    moment = now() if at is None else at
+    values = question.values or (ToolValue("*"),)
+    judged = [_of_value(layers, question, value, moment) for value in values]
+    action = max((each.action for each in judged), key=_SEVERITY.__getitem__)
+    return Verdict(action, judged, is_dangerous=any(each.floor for each in judged))
+
+
+def _of_value(layers: RuleLayers, question: Question, value: ToolValue, at: Micros) -> Judged:
+    answer = _most_restrictive(_answer(layers, question, value, tool, at) for tool in (question.tool, *value.vetoes))
+    action = answer.action
+    if action is Action.ALLOW and (value.floor or value.unclear or layers.fault):
+        action = Action.ASK
+    unclear = value.unclear or (layers.fault if answer.action is Action.ALLOW else "")
+    return Judged(value.text, action, answer.rule_id, answer.layer, value.floor, unclear)
+
+
+def _most_restrictive(answers: Iterable[_Answer]) -> _Answer:
+    """Return the first answer, unless one of the others denies: those of other tools can only veto."""
+    first, *others = answers
+    return next((each for each in others if each.action is Action.DENY), first)
+
+
+def _answer(layers: RuleLayers, question: Question, value: ToolValue, tool: str, at: Micros) -> _Answer:
+    said = _Answer(Action.ASK)
+    for layer, rules in ((Layer.AGENT, layers.agent), (Layer.FILE, layers.file), (Layer.REMEMBERED, layers.remembered)):
+        found = next((known for known in reversed(rules) if _fits(known.rule, question, value, tool, at)), None)
+        if found is None:
+            continue
+        said = _Answer(found.rule.action, found.id, layer)
+        if said.action is Action.DENY and layer in _FINAL:
+            break
+    return said
+
+
+def _fits(rule: Rule, question: Question, value: ToolValue, tool: str, at: Micros) -> bool:
+    return (
+        _names_tool(rule.tool, tool)
+        and (rule.agent == "*" or matches(rule.agent, question.agent_id))
+        and (rule.room == "*" or matches(rule.room, question.room))
+        and (rule.target == "*" or _names_target(rule.target, question))
+        and not has_expired(rule, at)
+        and _covers(rule, value)
+    )
+
+
+def _covers(rule: Rule, value: ToolValue) -> bool:
+    """Whether the rule's glob fits: an allow must fit each meaning of the value, any other only one of them."""
+    if rule.action is Action.ALLOW:
+        return all(any(matches(rule.value, form) for form in meaning) for meaning in value.meanings)
+    return any(matches(rule.value, form) for form in (value.text, *value.forms))
+
+
+def _names_tool(glob: str, tool: str) -> bool:
+    return matches(glob, tool) or (tool in NAMES_OF_COMMANDS and matches(glob, "shell_exec"))
+
+
+def _names_target(glob: str, question: Question) -> bool:
+    if glob.startswith("label:"):
+        return any(matches(glob[6:], label) for label in question.labels)
+    return matches(glob, question.target_id) or matches(glob, question.target_name)
+
+
+def has_expired(rule: Rule, at: Micros) -> bool:
+    """Whether the rule's time is over. A time that cannot be read is over."""
+    if not rule.expires_at:
+        return False
+    try:
+        return from_rfc3339(rule.expires_at) <= at
+    except ValueError:
+        return True
+
+
+_SAID = {Action.ALLOW: "Allow", Action.ASK: "Ask before", Action.DENY: "Never allow"}
+
+
+def describe(rule: Rule) -> str:
+    """Return the rule as the sentence that a person is shown before it is made."""
+    parts = [f"{_SAID[rule.action]} {_what(rule)}"]
+    if rule.target != "*":
+        parts.append(f"on {'machines with ' if rule.target.startswith('label:') else ''}`{rule.target}`")
+    if rule.agent != "*":
+        parts.append(f"for agent `{rule.agent}`")
+    if rule.room != "*":
+        parts.append(f"in room `{rule.room}`")
+    if rule.expires_at:
+        parts.append(f"until {rule.expires_at}")
+    return " ".join(parts) + ", without asking." if rule.action is Action.ALLOW else " ".join(parts) + "."
+
+
+def _what(rule: Rule) -> str:
+    if rule.tool in (*NAMES_OF_COMMANDS, "shell_exec"):
+        return "every command" if rule.value == "*" else f"commands that read `{rule.value}`"
+    tool = "every tool" if rule.tool == "*" else f"tool `{rule.tool}`"
+    return tool if rule.value == "*" else f"{tool} with `{rule.value}`"

@@ -1,0 +1,239 @@
+"""What a tool is asked to do, as the values that rules are matched with: commands, paths, hosts, patterns.
+
+A path has several meanings: as written and normalised, and as the executor resolved it. An allow must fit each; a deny
+needs to fit one. Of a shell line every command, redirection and assignment is a value of its own.
+"""
+
+import enum
+import posixpath
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from instar.wire.execution import Plan
+
+from . import shell
+from .characters import hidden_in
+
+NAMES_OF_COMMANDS = ("exec", "shell")
+"""Tools that run commands; rules name both at once as `shell_exec` (Molf)."""
+
+
+class ActionKind(enum.StrEnum):
+    """What a value is about."""
+
+    COMMAND = "command"
+    READ = "read"
+    WRITE = "write"
+    ASSIGN = "assign"
+    OTHER = "other"
+
+
+class ToolValue:
+    """One value that rules are matched with.
+
+    Args:
+        text: As it is shown.
+        action_kind: What it is about.
+        forms: Other spellings of it, each of which a deny or an ask may match.
+        meanings: What an allow must match, one of each group; none given: the text itself.
+        vetoes: Names of other tools whose denies count as well (`write_file` for a redirection).
+        floor: The row of the dangerous floor that it meets.
+        unclear: Why nobody can vouch for what it does.
+    """
+
+    __slots__ = ("action_kind", "floor", "forms", "meanings", "text", "unclear", "vetoes")
+
+    def __init__(
+        self,
+        text: str,
+        action_kind: ActionKind = ActionKind.OTHER,
+        *,
+        forms: Sequence[str] = (),
+        meanings: Sequence[Sequence[str]] = (),
+        vetoes: Sequence[str] = (),
+        floor: str = "",
+        unclear: str = "",
+    ) -> None:
+        self.text = text
+        self.action_kind = action_kind
+        self.forms = forms
+        self.meanings = meanings or ((text,),)
+        self.vetoes = vetoes
+        self.floor = floor
+        self.unclear = unclear
+
+    def __repr__(self) -> str:
+        return f"ToolValue({self.text!r}, {self.action_kind.value})"
+
+
+class Values(NamedTuple):
+    """All values of a call."""
+
+    values: list[ToolValue]
+    always: list[str]
+    """Globs that an approval for ever would remember; empty: it cannot be remembered."""
+    is_dangerous: str = ""
+    """The first row of the dangerous floor that it meets."""
+    unclear: str = ""
+    """Why it cannot be vouched for."""
+
+
+_PATHS: Mapping[str, tuple[str, ActionKind]] = {
+    "read_file": ("path", ActionKind.READ),
+    "get_file": ("path", ActionKind.READ),
+    "list": ("path", ActionKind.READ),
+    "grep": ("path", ActionKind.READ),
+    "write_file": ("path", ActionKind.WRITE),
+    "edit_file": ("path", ActionKind.WRITE),
+    "put_file": ("path", ActionKind.WRITE),
+}
+_VETOES: Mapping[str, tuple[str, ...]] = {
+    "get_file": ("read_file",),
+    "grep": ("read_file",),
+    "put_file": ("write_file",),
+    "edit_file": ("write_file",),
+    "apply_patch": ("write_file",),
+}
+"""A file that may not be written by one tool is not written by another either."""
+
+
+def values_of(tool: str, args: Mapping[str, Any], plan: Plan | None = None) -> Values:
+    """Return the values of a call. It answers for every tool and every arguments, and raises nothing.
+
+    A tool without values of its own (another dialect's command) has the one value `*`.
+    """
+    if tool in NAMES_OF_COMMANDS:
+        return _commands(tool, args, plan)
+    if tool in _PATHS:
+        name, kind = _PATHS[tool]
+        return _all([path_value(_text(args, name) or ".", kind, plan, _VETOES.get(tool, ()))])
+    if tool == "glob":
+        return _all([_pattern(args, plan)])
+    if tool == "apply_patch":
+        return _patched(_text(args, "patch"), plan)
+    if tool == "fetch":
+        return _all([_address(_text(args, "url"))])
+    return Values([ToolValue("*")], ["*"])
+
+
+def path_value(path: str, kind: ActionKind, plan: Plan | None, vetoes: Sequence[str] = (), lead: str = "") -> ToolValue:
+    """Return the value of a path; `lead` is put before it, and before each of its spellings."""
+    cwd = plan.cwd if plan is not None else ""
+    written = _spellings(posixpath.normpath(path), cwd)
+    resolved = [fact.path for fact in plan.files if fact.role in ("operand", "target")] if plan is not None else []
+    meanings = [tuple(lead + form for form in written)]
+    meanings += [tuple(lead + form for form in _spellings(each, cwd)) for each in resolved if not lead]
+    hidden = hidden_in(path, "")
+    return ToolValue(
+        lead + path,
+        kind,
+        forms=[form for meaning in meanings for form in meaning],
+        meanings=meanings,
+        vetoes=vetoes,
+        unclear=f"its path has the character {hidden}" if hidden else "",
+    )
+
+
+def _spellings(path: str, cwd: str) -> tuple[str, ...]:
+    """Return a normal path relative to the working directory, if it is below it, and absolute, if that is known."""
+    absolute = path if path.startswith("/") else posixpath.normpath(posixpath.join(cwd, path)) if cwd else ""
+    if absolute.startswith("//"):
+        absolute = absolute[1:]
+    if not absolute:
+        return (path,)
+    below = cwd and (absolute == cwd or absolute.startswith(cwd.rstrip("/") + "/"))
+    return (posixpath.relpath(absolute, cwd), absolute) if below else (absolute,)
+
+
+def _all(values: list[ToolValue]) -> Values:
+    unclear = next((each.unclear for each in values if each.unclear), "")
+    floor = next((each.floor for each in values if each.floor), "")
+    always = [] if unclear or floor else [value.meanings[0][0] for value in values]
+    return Values(values, always if not any("*" in glob or "?" in glob for glob in always) else [], floor, unclear)
+
+
+def _pattern(args: Mapping[str, Any], plan: Plan | None) -> ToolValue:
+    folder = _text(args, "path") or "."
+    pattern = _text(args, "pattern")
+    value = path_value(posixpath.join(folder, pattern), ActionKind.READ, plan)
+    value.forms = [*value.forms, pattern]
+    return value
+
+
+def _patched(patch: str, plan: Plan | None) -> Values:
+    """Return the files that a patch names in its headers; one that names none is unclear."""
+    paths: dict[str, None] = {}
+    for line in patch.splitlines():
+        if line.startswith(("--- ", "+++ ", "rename from ", "rename to ", "copy from ", "copy to ")):
+            name = line.split("\t")[0].split(" ", 1 if line[0] in "-+" else 2)[-1].strip()
+            if name not in ("/dev/null", ""):
+                paths[name[2:] if name.startswith(("a/", "b/")) else name] = None
+    values = [path_value(path, ActionKind.WRITE, plan, _VETOES["apply_patch"]) for path in paths]
+    return _all(values or [ToolValue("*", ActionKind.WRITE, unclear="the patch names no file")])
+
+
+def _address(url: str) -> ToolValue:
+    try:
+        host = (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        host = ""
+    unclear = "" if host and not hidden_in(url, "") else "its address has no plain host"
+    return ToolValue(url, ActionKind.READ, forms=(host,), meanings=((host,),), unclear=unclear)
+
+
+def _commands(tool: str, args: Mapping[str, Any], plan: Plan | None) -> Values:
+    if tool == "exec":
+        given = args.get("argv")
+        argv = [str(each) for each in given] if isinstance(given, list | tuple) else []  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        line = shell.of_argv(argv)
+    else:
+        line = shell.parse(_text(args, "command"))
+    values = [_command(each) for each in line.commands]
+    values += [
+        ToolValue(each.text, ActionKind.ASSIGN, floor=each.floor, unclear=each.unclear) for each in line.assignments
+    ]
+    values += [_redirection(each, plan) for each in line.redirections]
+    if line.unclear or not values:
+        reason = line.unclear or "there is nothing to run"
+        values.append(ToolValue(line.text, ActionKind.COMMAND, unclear=reason))
+    unclear = next((each.unclear for each in values if each.unclear), "")
+    floor = next((each.floor for each in values if each.floor), "")
+    always = [] if unclear or floor or line.redirections or line.assignments else _unique(line)
+    return Values(values, always, floor, unclear)
+
+
+def _unique(line: shell.ShellLine) -> list[str]:
+    return list(dict.fromkeys(each.always for each in line.commands))
+
+
+def _command(command: shell.ShellCommand) -> ToolValue:
+    words = command.words
+    spellings = [command.bare, shlex.join(words), " ".join(words)]
+    if words and "/" in words[0]:
+        spellings.append(" ".join((posixpath.basename(words[0]), *words[1:])))
+    return ToolValue(
+        command.text,
+        ActionKind.COMMAND,
+        forms=spellings,
+        meanings=((command.bare,),),
+        floor=command.floor,
+        unclear=command.unclear,
+    )
+
+
+def _redirection(found: shell.Redirection, plan: Plan | None) -> ToolValue:
+    kind, veto = (ActionKind.WRITE, "write_file") if found.is_write else (ActionKind.READ, "read_file")
+    lead = "> " if found.is_write else "< "
+    value = path_value(found.path, kind, plan, lead=lead)
+    value.vetoes = (veto,)
+    value.forms = [*value.forms, found.path, *(form[len(lead) :] for form in value.forms)]
+    value.unclear = value.unclear or found.unclear
+    value.floor = found.floor
+    return value
+
+
+def _text(args: Mapping[str, Any], name: str) -> str:
+    value = args.get(name, "")
+    return value if isinstance(value, str) else ""
