@@ -215,6 +215,10 @@ GATEWAY_INVOKE_S = 30.0
 """How long `node.invoke` waits when the client names no other time, as the dialects have it."""
 GATEWAY_NODE_GRACE_S = 10.0
 """What a dialect's node is given beyond the time of a command, to say that this time was over."""
+GATEWAY_RESULT_MAX_BYTES = 8_388_608
+"""Most output of one call in an answer to `node.invoke` of generation 4, where it stands twice …"""
+GATEWAY_V3_RESULT_MAX_BYTES = 262_144
+"""… and of generation 3 and of Moltis. All of it is read with `calls.output`."""
 GATEWAY_PROVIDERS_S = 10.0
 """How long a Moltis node may take to name its providers of models, once it is connected."""
 GATEWAY_CLOSE_REASON_MAX_BYTES = 120
@@ -393,6 +397,8 @@ LINK_CREDIT_BYTES = 4_194_304
 """How far the sender of a stream may run ahead of what its reader has taken."""
 LINK_STREAMS_MAX = 256
 """Calls that one link watches at once."""
+WATCH_BUFFER_MAX_BYTES = 67_108_864
+"""Output that waits in the hub for a client which granted it but does not read; beyond, its link ends as lagging."""
 LINK_ASKS_MAX = 1_024
 """Requests to one node that wait for their answer; more are refused with `overloaded`."""
 

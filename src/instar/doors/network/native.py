@@ -12,15 +12,31 @@ from instar.doors.fed_session import FedSession
 from instar.doors.heartbeat import Heartbeat
 from instar.hub.operations.hub import Caller, Hub, Presence
 from instar.wire.events import ReplayGap
+from instar.wire.execution import Declaration
 from instar.wire.frames import text_frame
 from instar.wire.http import Connection
-from instar.wire.native.actions import End, Invoke, Open, Probe, Send, ServerAction
+from instar.wire.native.actions import (
+    Answered,
+    End,
+    Granted,
+    Invoke,
+    Open,
+    Probe,
+    Refused,
+    Send,
+    SendBytes,
+    ServerAction,
+    Told,
+    Took,
+)
 from instar.wire.native.frames import SUBPROTOCOL, Gap, Hello, Op, Welcome
-from instar.wire.native.machine import ServerMachine
+from instar.wire.native.machine import ServerMachine, State
 from instar.wire.operation import Body
 from instar.wire.presence import PresenceEntry
 from instar.wire.table import TABLE
 
+from .call_streams import CallStreams
+from .node_link import NodeEnd
 from .renderers import LinkRenderer
 from .routes import decode
 
@@ -47,7 +63,7 @@ class LinkDoor:
 class LinkSession(FedSession[ServerAction]):
     """A `wire.http.SocketSession` and the sink of its feed."""
 
-    __slots__ = ("_address", "_caller", "_door", "_early", "_machine", "_presence", "_request_id")
+    __slots__ = ("_address", "_caller", "_calls", "_door", "_early", "_machine", "_node", "_presence", "_request_id")
 
     def __init__(self, door: LinkDoor, caller: Caller, request_id: str, address: str = "") -> None:
         self._machine = ServerMachine()
@@ -58,6 +74,8 @@ class LinkSession(FedSession[ServerAction]):
         self._address = address
         self._presence: Presence | None = None
         self._early: list[bytes] | None = []
+        self._node: NodeEnd | None = None
+        self._calls: CallStreams | None = None
 
     # The carrier's side
 
@@ -67,14 +85,29 @@ class LinkSession(FedSession[ServerAction]):
         self._watch(self._door.hub, self._caller)
 
     def closed(self, code: int) -> None:  # noqa: ARG002 - the shape of SocketSession
-        """Close the feed; answers still under way are dropped."""
+        """Close the feed; answers still under way are dropped, a node's calls are severed."""
         self._connection = None
         self._stop_watching()
         self._machine.close()
+        self._end_streams("the connection was closed")
         self._heartbeat.discard(self)
         if self._presence is not None:
             self._presence.close()
         self._close_feed()
+
+    def writable(self) -> None:
+        """Let what lags go on: the feed, watched calls, a node's input."""
+        super().writable()
+        if self._calls is not None:
+            self._calls.writable()
+        if self._node is not None and self._node.session is not None:
+            self._node.session.writable()
+
+    def _end_streams(self, reason: str) -> None:
+        if self._calls is not None:
+            self._calls.close()
+        if self._node is not None:
+            self._node.closed(reason)
 
     def _close_feed(self) -> None:
         if self._feed is not None:
@@ -111,6 +144,8 @@ class LinkSession(FedSession[ServerAction]):
             match action:
                 case Send(payload):
                     connection.send_text(payload)
+                case SendBytes(payload):
+                    connection.send_binary(payload)
                 case Invoke(op):
                     self._door.tasks.start("link operation", self._invoke(op))
                 case Open(hello):
@@ -120,8 +155,57 @@ class LinkSession(FedSession[ServerAction]):
                     self._machine.heard(time.monotonic())
                 case End(code, message):
                     connection.close(CLOSE_CODES.get(code, POLICY_VIOLATION), message[:100])
+                    self._end_streams(message)
+                case _:
+                    self._hear(action)
+
+    def _hear(self, action: ServerAction) -> None:
+        """Hand on what a node says, or what concerns a watched call."""
+        if self._node is not None:
+            if isinstance(action, Answered | Refused | Told | Took | Granted):
+                self._node.heard(action)
+        elif not isinstance(action, Answered | Refused | Told | Send | SendBytes | Invoke | Open | Probe | End):
+            if self._calls is None:
+                self._calls = CallStreams(self._door.hub, self._caller, self._machine, self, self._door.tasks)
+            self._calls.heard(action)
+
+    # What watched calls ask of the link (`call_streams.Line`)
+
+    def do(self, actions: Sequence[ServerAction]) -> None:
+        """Carry out what the machine asks."""
+        self._do(actions)
+
+    def lag(self) -> None:
+        """End the link: the client does not take what it let come."""
+        self.ended("lagging", "the client reads too slowly what it granted", self._feed.cursor if self._feed else "")
+
+    # How it begins
+
+    async def _serve(self, declaration: Declaration) -> None:
+        """Take the node in; its grant alone says which node it is."""
+        node = self._node = NodeEnd(self._machine, self._do, self.buffered_bytes, self._address)
+        try:
+            node.session = await self._door.hub.serve_node(self._caller, declaration, node)
+        except InstarError as error:
+            self._do(self._machine.end(error.code, error.message))
+            return
+        if self._connection is None or self._machine.state is State.CLOSED:
+            node.closed("the connection was closed")
+            return
+        entry = PresenceEntry(
+            "", "", door=SUBPROTOCOL, role="node", mode="node", address=self._address, host=declaration.name,
+            platform=declaration.platform, version=declaration.version,
+        )  # fmt: skip
+        self._presence = self._door.hub.present(self._caller, entry)
+        hub = self._door.hub
+        principal, node_id = self._caller.principal.id, node.session.node_id
+        self._do(self._machine.welcome(Welcome(instar.__version__, hub.network.id, principal, "", node_id)))
+        node.welcomed()
 
     async def _open(self, hello: Hello) -> None:
+        if hello.node is not None:
+            await self._serve(hello.node)
+            return
         hub = self._door.hub
         try:
             if hello.feed:

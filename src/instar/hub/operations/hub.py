@@ -1,13 +1,16 @@
 """The facade: what doors ask of the hub, and nothing more."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
 from instar.bus.fanout import R, Renderer
 from instar.hub.agents.agents import Agents
+from instar.hub.calls.calls import Calls
+from instar.hub.calls.watching import CallWatch, Watcher
 from instar.hub.delivery.delivery import Delivery
 from instar.hub.delivery.feed import Feed, Sink
 from instar.hub.execution import CallSink, Executor
@@ -48,6 +51,7 @@ class Hub:
         presences: Presences,
         nodes: Nodes,
         scope: TaskScope,
+        calls: Calls | None = None,
     ) -> None:
         self.network = network
         self._identity = identity
@@ -55,6 +59,7 @@ class Hub:
         self._delivery = delivery
         self._presences = presences
         self._nodes = nodes
+        self._calls = calls
         self._attachments = Attachments(identity.authority, agents, scope)
 
     def authenticate(self, credential: Credential) -> Caller:
@@ -218,6 +223,12 @@ class Hub:
             caller, declaration, executor_factory, dialect=dialect, address=address, end=end
         )
 
+    async def watch_call(self, caller: Caller, call_id: str, watcher: Watcher, offsets: Mapping[int, int]) -> CallWatch:
+        """Send a call's output and its end to `watcher`; see `Calls.watch`."""
+        if self._calls is None:
+            raise InstarError("not_available", "this hub carries no calls out")
+        return await self._calls.watch(caller, call_id, watcher, offsets)
+
     def failed(self, agent_id: str, error: str) -> None:
         """Take note that the agent could not handle what it was woken for."""
         self._delivery.failed(agent_id, error)
@@ -226,6 +237,7 @@ class Hub:
 __all__ = [
     "Attachment",
     "CallSink",
+    "CallWatch",
     "Caller",
     "Credential",
     "Executor",
@@ -238,4 +250,5 @@ __all__ = [
     "PairingAsk",
     "Presence",
     "Signed",
+    "Watcher",
 ]
