@@ -15,8 +15,10 @@ from instar.hub.calls.gate import Asked
 from instar.hub.calls.policy import CallPolicy
 from instar.hub.identity.principals import Caller
 from instar.hub.operations.recorder import Recorder
+from instar.store.seam import Transaction
 from instar.wire.approvals import Action, Approval, ApprovalState, Judged, Verdict
 from instar.wire.calls import Call
+from instar.wire.events import Event
 from tests.hub.calls.executors import ProcessExecutor, ScriptedExecutor, Target
 from tests.hub.conftest import Engine
 
@@ -58,6 +60,10 @@ class ScriptedGate:
             callback(decided)
 
 
+async def _nothing(tx: Transaction) -> None:
+    """Write nothing."""
+
+
 class Bench:
     """Calls on a hub, started and restarted."""
 
@@ -83,6 +89,7 @@ class Bench:
     async def restart(self) -> None:
         """Stop without a word, and start again over the same disk."""
         await self.calls.close()
+        await self.engine.store.transact(_nothing)  # What a process that stops has written is on disk.
         self.target.callbacks.clear()
         await self.start()
 
@@ -115,6 +122,14 @@ class Bench:
                 return
             await asyncio.sleep(0.0005)
         raise AssertionError("it never came to be so")
+
+    async def pause(self) -> None:
+        """Let the loop and its threads turn a little."""
+        await asyncio.sleep(0.001)
+
+    def payload(self, event: Event) -> dict[str, Any]:
+        """Return what an event carries."""
+        return msgspec.json.decode(event.payload)
 
     def state(self, call_id: str) -> str:
         live = self.calls.handlers.live(call_id)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from instar.base.errors import InstarError
-from instar.hub.calls.executor import CallSink, Executor
+from instar.hub.execution import CallSink, Executor
 from instar.policy.digest import plan_digest
 from instar.policy.routing import TargetFacts
 from instar.wire.execution import (

@@ -13,6 +13,7 @@ from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
 from instar.bus.fanout import Fanout, Pump
 from instar.hub.act import Bindings
+from instar.hub.execution import TargetSource
 from instar.hub.identity.identity import Identity
 from instar.hub.identity.principals import Caller
 from instar.hub.rooms.directory import Directory
@@ -20,13 +21,12 @@ from instar.store.seam import Store
 from instar.wire.approvals import Approval
 from instar.wire.calls import Call
 from instar.wire.events import Event
-from instar.wire.execution import CallOrder
+from instar.wire.execution import CallOrder, Outcome
 from instar.wire.operation import ObjectKind, Verb
 from instar.wire.runs import RunState
 
 from . import records
 from .dispatch import Dispatch
-from .executor import TargetSource
 from .gate import Gate
 from .handlers import Handlers, LocatedCall
 from .live import Live, Wish
@@ -57,6 +57,7 @@ class Calls:
         data_dir: Output is kept in a folder of it.
         scope: The parent of every call's task.
         policy: What the operator decided.
+        is_local_forbidden: Whether calls may not run on the hub's own machine.
         clock: Wall-clock time, for tests.
     """
 
@@ -73,11 +74,12 @@ class Calls:
         scope: TaskScope,
         policy: CallPolicy,
         *,
+        is_local_forbidden: Callable[[], bool] = lambda: False,
         clock: Callable[[], Micros] = now,
     ) -> None:
         self.targets = Targets(sources)
         authority = identity.authority
-        self.routes = Routes(store, pump, authority, directory, self.targets, lambda: self._stage.policy, clock)
+        self.routes = Routes(store, pump, authority, directory, self.targets, is_local_forbidden, clock)
         self._stage = Stage(
             store, fanout, authority, directory, self.targets, self.routes, gate, Outputs(data_dir / OUTPUT_FOLDER),
             scope, policy, identity.standing, clock,
@@ -135,6 +137,14 @@ class Calls:
             await stage.outputs.remove(call_id)
             await stage.store.transact(lambda tx, call_id=call_id: records.swept(tx, call_id))
         return len(due)
+
+    def stray(self, target_id: str, outcome: Outcome) -> None:
+        """Take the end of a call that a node repeats though nobody follows it there: settle it, if it is that node's.
+
+        One that lives is asked about by its own task.
+        """
+        if outcome.call_id not in self._stage.living:
+            self._stage.scope.start(f"settle {outcome.call_id}", self._owing.settle_stray(target_id, outcome.call_id))
 
     async def watch(self, caller: Caller, call_id: str, watcher: Watcher, offsets: Mapping[int, int]) -> CallWatch:
         """Send a call's output to `watcher` from these offsets on, then its end; it may write the input as well.

@@ -77,6 +77,7 @@ class Dispatch:
 
     async def _end(self, live: Live, ending: Ending) -> None:
         """Write down the end, then say it: to the executor, to who waits and watches, to whoever could approve it."""
+        was_waiting = live.state is CallState.AWAITING_APPROVAL
         record = await self._ended(live, ending)
         is_new = await self._persist(lambda tx: records.end(tx, record, is_owed=ending.is_owed))
         live.become(record)
@@ -86,7 +87,7 @@ class Dispatch:
             live.executor.settle(live.id)
         if ending.is_owed:
             self._owing.add(record.course.target_id, live.id)
-        if record.course.approval_id and not record.course.dispatched_at:
+        if was_waiting:
             with suppress(InstarError):
                 await self._stage.gate.cancel(live.id, f"the call {record.state}")
         if is_new:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from functools import partial
 
 from instar.base.errors import InstarError
+from instar.hub.execution import Executor
 from instar.wire.calls import CallError
 from instar.wire.execution import CallOrder, Ended, LedgerEntry, LedgerState, Outcome, Preparation, Start
 from instar.wire.limits import CALL_KILL_GRACE_S, CALL_OBEY_S, CALL_QUEUE_S, CALL_RECALL_S
 
-from .executor import Executor
 from .live import AWAY, Ending, Live, Sink, call_error, wished
 from .machine import MOVE_OF, Move
 from .stage import Stage
@@ -75,12 +75,14 @@ class Following:
         live.executor = None
         patience_s = CALL_QUEUE_S if request.is_queued else CALL_RECALL_S
         live.has_given_up = False
-        live.at(patience_s, live.give_up)
+        patience = live.at(patience_s, live.give_up)
+        live.seen = -1
         target_id = live.record.course.target_id
         self._stage.targets.await_return(target_id, live.news.set)
         try:
             return await self._recall(live, target_id)
         finally:
+            patience.cancel()
             self._stage.targets.forget(target_id, live.news.set)
 
     async def _recall(self, live: Live, target_id: str) -> Ending | None:

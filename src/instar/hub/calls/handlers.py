@@ -92,7 +92,7 @@ class Handlers:
             InstarError: `not_found` (room); `unprocessable_entity` when a credential of several agents names none.
         """
         params.agent_id = params.agent_id or self._own_agent(caller)
-        return WantedCall(room_of(self._stage.directory, params.room), params.agent_id)
+        return WantedCall.of(caller, room_of(self._stage.directory, params.room), params.agent_id)
 
     async def locate(self, caller: Caller, params: wire.CallRef | AwaitCall) -> LocatedCall:  # noqa: ARG002 - the shape of Locate
         """Find a call.

@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from instar.base.errors import InstarError
 from instar.bus.fanout import Fanout
+from instar.hub.execution import Executor
 from instar.wire.approvals import Approval
 from instar.wire.calls import Call, CallError, CallState
 from instar.wire.codes import CODES
 from instar.wire.execution import CallOrder, Outcome, Start
 from instar.wire.limits import LINK_CREDIT_BYTES
 
-from .executor import Executor
 from .machine import ENDED, Move
 from .outputs import Outputs
 from .records import CallRecord
@@ -91,7 +91,7 @@ class Live:
         self.start: Start | None = None
         """What its executor was told."""
         self.seen = -1
-        """How often its target had come back when it was last reached."""
+        """How often its target had come back when it was last tried in vain."""
         self.outcome: Outcome | None = None
         self.is_recovered = False
         """Whether an earlier process of the hub dispatched it."""
@@ -211,9 +211,11 @@ class Live:
         if self.wish is not None:
             raise OverError(wished(self.wish))
 
-    def at(self, delay_s: float, act: Callable[[], None]) -> None:
+    def at(self, delay_s: float, act: Callable[[], None]) -> asyncio.TimerHandle:
         """Do something so many seconds from now, unless the call has ended by then."""
-        self.timers.append(asyncio.get_running_loop().call_later(delay_s, act))
+        timer = asyncio.get_running_loop().call_later(delay_s, act)
+        self.timers.append(timer)
+        return timer
 
     def give_up(self) -> None:
         """Wait for the executor no longer."""

@@ -4,12 +4,12 @@ import structlog
 
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
+from instar.hub.execution import Executor
 from instar.store.seam import Store
 from instar.wire.execution import CallOrder, LedgerState, Outcome
 from instar.wire.limits import LINK_CREDIT_BYTES
 
 from . import records
-from .executor import Executor
 from .targets import Targets
 
 _log = structlog.get_logger("instar.calls")
@@ -63,6 +63,13 @@ class Owing:
         """Note that an executor knows of a call's end, and let its ledger forget it."""
         executor.settle(call_id)
         self._scope.start(f"settle {call_id}", self._store.transact(lambda tx: records.paid(tx, call_id)))
+
+    async def settle_stray(self, target_id: str, call_id: str) -> None:
+        """Let a target's ledger forget a call of its own that ended here."""
+        record = await self._store.read(lambda reader: records.find(reader, call_id))
+        executor = self._targets.executor(target_id)
+        if executor is not None and record is not None and record.is_ended and record.course.target_id == target_id:
+            self.settled(executor, call_id)
 
 
 class _Drain:

@@ -8,10 +8,8 @@ from instar.wire.limits import CALL_KEEP_S, CALL_OUTPUT_MAX_BYTES
 
 
 class CallPolicy(Struct, frozen=True, kw_only=True):
-    """What may be run, and what is kept of it."""
+    """What is kept of calls."""
 
-    allow_local: bool = True
-    """Whether calls may run on the hub's own machine."""
     output_max_bytes: Annotated[int, Meta(ge=0)] = CALL_OUTPUT_MAX_BYTES
     """So much of each output of a call is stored; the rest is counted and thrown away."""
     keep_s: Annotated[float, Meta(gt=0)] = CALL_KEEP_S

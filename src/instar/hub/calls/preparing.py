@@ -9,16 +9,17 @@ from msgspec.structs import replace
 
 from instar.base.clock import MICROS_PER_S
 from instar.base.errors import InstarError
+from instar.hub.execution import Executor
 from instar.policy.digest import plan_digest
 from instar.policy.environment import filtered
 from instar.policy.routing import TargetFacts
 from instar.wire.approvals import Action, Approval, ApprovalState, Verdict
+from instar.wire.calls import CallState
 from instar.wire.execution import Plan, Preparation, Prepared, Sandbox, Start
 from instar.wire.limits import CALL_KILL_GRACE_S, CALL_OBEY_S, CALL_QUEUE_S
 from instar.wire.tools import TOOLS
 
 from . import records
-from .executor import Executor
 from .gate import Asked
 from .live import AWAY, Ending, Live, OverError, Sink, Wish, call_error
 from .machine import Move
@@ -57,7 +58,7 @@ class Preparing:
         if verdict.action is Action.DENY:
             raise OverError(Ending(Move.FAIL, call_error("denied", _why(verdict))))
         by = _allowed_by(verdict)
-        if verdict.action is Action.ASK or placed.is_lax:
+        if verdict.action is Action.ASK or placed.is_lax or live.state is CallState.AWAITING_APPROVAL:
             self._give_turn(live)
             by = await self._approved(live, self._asked(live, placed, prepared), verdict)
             placed = self._place(live)
@@ -195,15 +196,13 @@ class Preparing:
         Raises:
             OverError: It was denied, has expired, or is no longer wanted.
         """
+        if live.state is not CallState.AWAITING_APPROVAL:
+            # On disk before anybody is asked: what was once left to a person is never decided by a rule again.
+            waiting = replace(live.record.after(Move.ASK), prepared=asked.prepared)
+            await self._stage.store.transact(lambda tx: records.put(tx, waiting))
+            live.become(waiting)
         approval = await self._stage.gate.request(asked, verdict)
-        if live.record.course.approval_id != approval.id:
-            record = live.record
-            if record.state is not record.after(Move.ASK).state:
-                record = record.after(Move.ASK)
-            record = replace(record, prepared=asked.prepared)
-            record = replace(record, course=replace(record.course, approval_id=approval.id))
-            await self._stage.store.transact(lambda tx: records.put(tx, record))
-            live.become(record)
+        live.become(replace(live.record, course=replace(live.record.course, approval_id=approval.id)))
         live.become(live.record, "waits for an approval")
         while (approval := live.approval or approval).state is ApprovalState.PENDING:
             await live.heard()
@@ -228,7 +227,6 @@ class Preparing:
         deadline_at = at + int(timeout_s * MICROS_PER_S) if timeout_s else 0
         record = live.record.after(Move.DISPATCH, approved_by=by, dispatched_at=at, deadline_at=deadline_at)
         record = replace(record, prepared=prepared)
-        live.seen = stage.targets.returns(executor.target_id)
         if not await asyncio.shield(stage.store.transact(partial(records.dispatch, call=record))):
             raise OverError(Ending(Move.FAIL, call_error("conflict", "it has ended before")))
         for timer in live.timers:

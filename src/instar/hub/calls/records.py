@@ -174,17 +174,17 @@ async def insert(tx: Transaction, call: CallRecord) -> CallRecord:
 
 
 async def put(tx: Transaction, call: CallRecord) -> bool:
-    """Write how far a call has come with what would run; False: it has ended, and nothing was written."""
+    """Write how far a call has come with what would run; False: it was sent or has ended, and nothing was written."""
     changed = await tx.execute(
         "UPDATE calls SET state = ?3, target = ?4, prepared = ?5, course = ?6 WHERE org = ?1 AND id = ?2"
-        " AND ended_at IS NULL",
+        " AND state IN ('admitted', 'awaiting_approval')",
         HOME, call.id, call.state, call.course.target_id, _json(call.prepared), _json(call.course),
     )  # fmt: skip
     return bool(changed)
 
 
 async def dispatch(tx: Transaction, call: CallRecord) -> bool:
-    """Write that a call's executor is about to be told, with its event; False: it has ended, nothing was written."""
+    """Write that a call's executor is about to be told, with its event; False: it was sent or has ended before."""
     if not await put(tx, call):
         return False
     await tx.append(event("call.dispatched", call, Micros(call.course.dispatched_at)))

@@ -22,7 +22,6 @@ from instar.wire.calls import RouteAnswer, RouteList, RouteQuery, RouteRow, SetR
 from instar.wire.events import NODES, Event, RoomKey
 from instar.wire.operation import Nothing, ObjectKind, Verb
 
-from .policy import CallPolicy
 from .targets import Targets
 
 
@@ -41,8 +40,14 @@ class WantedCall:
 
     room: RoomState | None
     agent_id: str
-    id: str = ""
     requester: str = ""
+    """Who asks, where no room is in question: they may be told what they lack."""
+    id: str = ""
+
+    @staticmethod
+    def of(caller: Caller, room: RoomState | None, agent_id: str) -> "WantedCall":
+        """Return what a caller asks for."""
+        return WantedCall(room, agent_id, "" if room else caller.principal.id)
 
 
 class Routes:
@@ -55,14 +60,14 @@ class Routes:
         authority: Authority,
         directory: Directory,
         targets: Targets,
-        policy: Callable[[], CallPolicy],
+        is_local_forbidden: Callable[[], bool],
         clock: Callable[[], Micros],
     ) -> None:
         self._store = store
         self._authority = authority
         self._directory = directory
         self._targets = targets
-        self._policy = policy
+        self._is_local_forbidden = is_local_forbidden
         self._clock = clock
         self._rows: dict[tuple[str, str], RouteRow] = {}
         pump.apply_with("route.changed", self._changed)
@@ -90,7 +95,7 @@ class Routes:
         """Decide where a call goes; see `policy.routing.route`."""
         of_agent = self._chosen("", agent_id) if agent_id else ""
         choices = Choices(target, self._of_room(room), of_agent, self._chosen("", ""))
-        return route(choices, self._targets.facts(), is_local_forbidden=not self._policy().allow_local)
+        return route(choices, self._targets.facts(), is_local_forbidden=self._is_local_forbidden())
 
     def default(self) -> Routed:
         """Decide where a call goes that names nothing, of no room and no agent."""
@@ -107,13 +112,13 @@ class Routes:
         room = room_of(self._directory, params.room)
         return LocatedRoute(params.room or params.agent_id or "the org", room, params.agent_id)
 
-    def locate_query(self, caller: Caller, params: RouteQuery) -> WantedCall:  # noqa: ARG002 - the shape of Locate
+    def locate_query(self, caller: Caller, params: RouteQuery) -> WantedCall:
         """Find the room that a call would belong to.
 
         Raises:
             InstarError: `not_found`.
         """
-        return WantedCall(room_of(self._directory, params.room), params.agent_id)
+        return WantedCall.of(caller, room_of(self._directory, params.room), params.agent_id)
 
     async def explain(self, act: Act[RouteQuery, WantedCall]) -> RouteAnswer:
         """Say where a call would go, and why."""

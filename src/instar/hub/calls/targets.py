@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Collection, Sequence
 
+from instar.hub.execution import Executor, TargetSource
 from instar.policy.routing import TargetFacts
 from instar.wire.execution import Sandbox
-
-from .executor import Executor, TargetSource
 
 
 class Targets:

@@ -1,0 +1,278 @@
+"""What is asked before a call runs, and how it ends when the answer is no, never comes, or its way breaks."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from instar.base.errors import InstarError
+from instar.hub.identity.authentication import Credential
+from instar.hub.identity.principals import Caller
+from instar.wire.approvals import Action, ApprovalState
+from instar.wire.calls import CallState
+from instar.wire.execution import Ended, Outcome, Sandbox
+from tests.hub.calls.conftest import Bench, ScriptedGate
+from tests.hub.calls.executors import ScriptedExecutor
+
+
+def code(call: Any) -> str:
+    return call.error.code if call.error else ""
+
+
+async def test_what_is_denied_never_reaches_the_machine(
+    bench: Bench, box: ScriptedExecutor, gate: ScriptedGate
+) -> None:
+    gate.action = Action.DENY
+    call = await bench.ask(target="box", wait=5)
+    assert (call.state, code(call), call.has_run) == (CallState.FAILED, "denied", False)
+    assert [method for method, _ in box.asked] == ["prepare"]
+
+
+async def test_it_waits_for_an_approval_and_then_runs_what_was_shown(
+    bench: Bench, box: ScriptedExecutor, gate: ScriptedGate
+) -> None:
+    gate.action = Action.ASK
+    call = await bench.ask(target="box")
+    await bench.until(lambda: call.id in gate.approvals)
+    await bench.until(lambda: bench.state(call.id) == "awaiting_approval")
+    assert (await bench.get(call.id)).waits_for
+    gate.decide(call.id, ApprovalState.APPROVED)
+    await bench.until(lambda: bench.state(call.id) == "streaming")
+    (start,) = [what for method, what in box.asked if method == "start"]
+    assert start.digest == gate.approvals[call.id].digest
+    box.end(call.id)
+    ended = await bench.get(call.id, wait=5)
+    assert (ended.state, ended.approved_by, ended.approval_id) == (
+        CallState.DONE,
+        "operator",
+        gate.approvals[call.id].id,
+    )
+    await bench.until(lambda: box.settled == [call.id])
+
+
+@pytest.mark.parametrize(
+    ("state", "ends", "why"),
+    [
+        (ApprovalState.DENIED, CallState.FAILED, "denied"),
+        (ApprovalState.EXPIRED, CallState.EXPIRED, "expired"),
+        (ApprovalState.CANCELLED, CallState.CANCELLED, "cancelled"),
+    ],
+)
+async def test_without_an_approval_nothing_runs(
+    bench: Bench, box: ScriptedExecutor, gate: ScriptedGate, state: ApprovalState, ends: CallState, why: str
+) -> None:
+    gate.action = Action.ASK
+    call = await bench.ask(target="box")
+    await bench.until(lambda: call.id in gate.approvals)
+    gate.decide(call.id, state, feedback="use the other disk")
+    ended = await bench.get(call.id, wait=5)
+    assert (ended.state, code(ended), ended.has_run) == (ends, why, False)
+    assert not box.starts
+    if state is ApprovalState.DENIED:
+        assert ended.error is not None
+        assert "use the other disk" in ended.error.message
+
+
+async def test_cancelled_while_it_waits_it_withdraws_its_approval(bench: Bench, gate: ScriptedGate) -> None:
+    gate.action = Action.ASK
+    call = await bench.ask(target="box")
+    await bench.until(lambda: bench.state(call.id) == "awaiting_approval")
+    ended = await bench.do(bench.engine.admin, "calls.cancel", call_id=call.id)
+    assert ended.state is CallState.CANCELLED
+    await bench.until(lambda: gate.cancelled == [call.id])
+
+
+async def test_what_the_permit_lacks_is_refused(bench: Bench, box: ScriptedExecutor) -> None:
+    bench.target.refusal = "the permit of box lists no `exec`"
+    call = await bench.ask(target="box", wait=5)
+    assert (call.state, code(call)) == (CallState.FAILED, "command_refused")
+    assert not box.asked
+
+
+async def test_variables_that_no_permit_lists_are_refused(bench: Bench, box: ScriptedExecutor) -> None:
+    bench.target.env = ["EDITION"]
+    refused = await bench.ask(target="box", env={"LD_PRELOAD": "x", "EDITION": "2", "LANG": "C"}, wait=5)
+    assert (refused.state, code(refused)) == (CallState.FAILED, "unprocessable_entity")
+    assert refused.error is not None
+    assert "LD_PRELOAD" in refused.error.message
+    call = await bench.ask(target="box", env={"EDITION": "2", "LANG": "C"})
+    await bench.until(lambda: call.id in box.starts)
+    asked = next(what for method, what in box.asked if method == "prepare")
+    assert (asked.env, asked.env_allowed) == ({"EDITION": "2", "LANG": "C"}, ["EDITION"])
+
+
+async def test_a_plan_that_its_digest_does_not_fit_is_refused(bench: Bench, box: ScriptedExecutor) -> None:
+    box.faults["start"] = InstarError("plan_changed", "it is another file now")
+    call = await bench.ask(target="box", wait=5)
+    assert (call.state, code(call), call.has_run) == (CallState.FAILED, "plan_changed", False)
+
+
+async def test_agents_are_kept_in_a_sandbox_and_ask_to_leave_it(
+    bench: Bench, box: ScriptedExecutor, gate: ScriptedGate
+) -> None:
+    bench.target.kinds = [Sandbox.STRICT, Sandbox.NETWORK]
+    kept = await bench.ask(target="box", agent_id="bot")
+    free = await bench.ask(target="box")
+    await bench.until(lambda: len(box.starts) == 2)
+    boxes = {what.call_id: what.sandbox for method, what in box.asked if method == "prepare"}
+    assert boxes == {kept.id: Sandbox.STRICT, free.id: Sandbox.NONE}
+    lax = await bench.ask(target="box", agent_id="bot", sandbox="network")
+    await bench.until(lambda: lax.id in gate.approvals)
+    assert gate.asked[-1].is_lax
+    bench.target.kinds = []
+    none = await bench.ask(target="box", sandbox="strict", wait=5)
+    assert code(none) == "sandbox_unavailable"
+
+
+async def test_an_agents_credential_speaks_for_its_agent(bench: Bench) -> None:
+    caller: Caller = await bench.engine.agent("bot")
+    with pytest.raises(InstarError) as refusal:
+        await bench.ask(target="box", caller=caller)
+    assert refusal.value.code == "forbidden"
+
+
+async def test_without_a_machine_it_fails_with_the_reason(bench: Bench) -> None:
+    call = await bench.ask(wait=5)
+    assert (call.state, code(call)) == (CallState.FAILED, "no_target")
+    away = bench.target
+    away.leave("box")
+    call = await bench.ask(target="box", wait=5)
+    assert (call.state, code(call)) == (CallState.FAILED, "node_away")
+
+
+async def test_a_queued_call_waits_for_its_machine(bench: Bench, box: ScriptedExecutor) -> None:
+    bench.target.leave("box")
+    call = await bench.ask(target="box", if_away="queue")
+    await bench.until(lambda: "connect" in (bench.calls.handlers.live(call.id) or call).waits_for)
+    bench.target.come("box")
+    await bench.until(lambda: call.id in box.starts)
+    box.end(call.id)
+    assert (await bench.get(call.id, wait=5)).state is CallState.DONE
+
+
+async def test_when_the_way_breaks_it_ends_at_once_and_the_machine_is_told_later(
+    bench: Bench, box: ScriptedExecutor
+) -> None:
+    call = await bench.ask(target="box")
+    await bench.until(lambda: bench.state(call.id) == "streaming")
+    bench.target.leave("box")
+    box.sever()
+    ended = await bench.get(call.id, wait=5)
+    assert (ended.state, code(ended), ended.has_run) == (CallState.LOST, "node_away", True)
+    box.is_reached = True
+    bench.target.come("box")
+    await bench.until(lambda: any(method == "cancel" for method, _ in box.asked))
+    await bench.until(lambda: call.id in box.sinks)
+    box.end(call.id, Ended.CANCELLED)
+    await bench.until(lambda: box.settled == [call.id])
+    assert (await bench.get(call.id)).state is CallState.LOST
+
+
+async def test_a_queued_call_is_taken_up_again_where_its_output_stood(bench: Bench, box: ScriptedExecutor) -> None:
+    call = await bench.ask(target="box", if_away="queue")
+    await bench.until(lambda: bench.state(call.id) == "streaming")
+    box.sinks[call.id].output(1, 0, b"one\n")
+    bench.target.leave("box")
+    box.sever()
+    await bench.until(lambda: "come back" in (bench.calls.handlers.live(call.id) or call).waits_for)
+    box.is_reached = True
+    bench.target.come("box")
+    await bench.until(lambda: call.id in box.sinks)
+    assert ("resume", (call.id, {1: 4, 2: 0})) in box.asked
+    box.sinks[call.id].output(1, 0, b"one\ntwo\n")
+    box.end(call.id)
+    ended = await bench.get(call.id, wait=5)
+    assert (ended.state, ended.stdout) == (CallState.DONE, "one\ntwo\n")
+    assert box.starts == {call.id: 1}
+
+
+async def test_a_start_that_was_never_heard_is_repeated_for_a_queued_call(bench: Bench, box: ScriptedExecutor) -> None:
+    box.faults["start"] = InstarError("node_away", "the link broke")
+    call = await bench.ask(target="box", if_away="queue")
+    await bench.until(lambda: call.id in box.starts)
+    box.end(call.id)
+    ended = await bench.get(call.id, wait=5)
+    assert (ended.state, box.starts) == (CallState.DONE, {call.id: 1})
+
+
+@pytest.mark.parametrize("was_heard", [True, False])
+async def test_a_restart_of_the_hub_asks_what_became_of_a_call(
+    bench: Bench, box: ScriptedExecutor, was_heard: bool
+) -> None:
+    call = await bench.ask(target="box")
+    await bench.until(lambda: bench.state(call.id) == "streaming")
+    if was_heard:
+        box.end(call.id, exit_status=7)
+        box.ledger[call.id] = Outcome(call.id, Ended.DONE, 7)
+        # The hub heard it; whatever it had written, the machine repeats it.
+    await bench.restart()
+    if not was_heard:
+        await bench.until(lambda: any(method == "recall" for method, _ in box.asked))
+        await bench.until(lambda: call.id in box.sinks)
+        box.end(call.id, exit_status=7)
+    ended = await bench.get(call.id, wait=5)
+    assert (ended.state, ended.exit_status, box.starts) == (CallState.DONE, 7, {call.id: 1})
+
+
+async def test_after_a_restart_an_approval_still_counts(
+    bench: Bench, box: ScriptedExecutor, gate: ScriptedGate
+) -> None:
+    gate.action = Action.ASK
+    call = await bench.ask(target="box")
+    await bench.until(lambda: bench.state(call.id) == "awaiting_approval")
+    await bench.restart()
+    await bench.until(lambda: bench.state(call.id) == "awaiting_approval")
+    gate.decide(call.id, ApprovalState.APPROVED)
+    await bench.until(lambda: call.id in box.starts)
+    box.end(call.id)
+    assert (await bench.get(call.id, wait=5)).state is CallState.DONE
+
+
+async def test_without_a_ledger_a_call_of_an_earlier_process_is_lost(make_bench: Callable[..., Any]) -> None:
+    box = ScriptedExecutor(keeps_ledger=False)
+    bench = await make_bench(box)
+    call = await bench.ask(target="box")
+    await bench.until(lambda: bench.state(call.id) == "streaming")
+    await bench.restart()
+    ended = await bench.get(call.id, wait=5)
+    assert (ended.state, code(ended)) == (CallState.LOST, "node_away")
+
+
+async def test_a_repeat_with_the_same_key_asks_once(bench: Bench, box: ScriptedExecutor) -> None:
+    one = await bench.do(bench.engine.admin, "calls.start", key="k", tool="ping", target="box")
+    two = await bench.do(bench.engine.admin, "calls.start", key="k", tool="ping", target="box")
+    assert one.id == two.id
+    await bench.until(lambda: box.starts == {one.id: 1})
+
+
+async def test_a_revoked_credential_stops_what_it_asked_for(bench: Bench, gate: ScriptedGate) -> None:
+    engine = bench.engine
+    made = await engine.do(engine.admin, "keys.create", name="runner", scopes=["execute", "observe"])
+    caller = engine.identity.authenticate(Credential(made.token))
+    gate.action = Action.ASK
+    call = await bench.ask(target="box", caller=caller)
+    await bench.until(lambda: bench.state(call.id) == "awaiting_approval")
+    await engine.do(engine.admin, "keys.revoke", key_id=made.key.id)
+    ended = await bench.get(call.id, wait=5)
+    assert ended.state is CallState.CANCELLED
+
+
+async def test_wrong_arguments_are_refused_before_anything_is_written(bench: Bench) -> None:
+    wrongs: list[dict[str, Any]] = [{"argv": []}, {"argv": ["a"], "more": 1}, {}]
+    for wrong in wrongs:
+        with pytest.raises(InstarError) as refusal:
+            await bench.ask("exec", args=wrong, target="box")
+        assert refusal.value.code == "unprocessable_entity"
+    with pytest.raises(InstarError, match="no terminal"):
+        await bench.ask("ping", target="box", terminal={"rows": 2, "columns": 2})
+    assert not bench.engine.of("call.admitted")
+
+
+async def test_no_op_calls_cost_three_writes_and_no_round_trip_more(bench: Bench, box: ScriptedExecutor) -> None:
+    call = await bench.ask("ping", target="box")
+    await bench.until(lambda: call.id in box.starts)
+    box.end(call.id)
+    await bench.get(call.id, wait=5)
+    assert [method for method, _ in box.asked] == ["start"]
+    mine = [event.type for event in bench.engine.events if event.type.startswith("call.")]
+    assert mine == ["call.admitted", "call.dispatched", "call.ended"]
