@@ -12,7 +12,13 @@ from instar.base.clock import Micros, from_rfc3339, now
 from instar.wire.approvals import Action, Judged, KnownRule, Layer, Rule, Verdict
 
 from .globs import matches
+from .rules_file import DEFAULT_FILE, load_file
 from .values import NAMES_OF_COMMANDS, ToolValue
+
+__all__ = ["DEFAULT_FILE", "NOBODY", "Question", "RuleLayers", "describe", "has_expired", "judge", "load_file"]
+
+NOBODY = "-"
+"""What stands for the agent of a call that no agent asked for: a rule that says so is for people alone."""
 
 _SEVERITY = {Action.ALLOW: 0, Action.ASK: 1, Action.DENY: 2}
 _FINAL = (Layer.AGENT, Layer.FILE)
@@ -89,7 +95,7 @@ def _answer(layers: RuleLayers, question: Question, value: ToolValue, tool: str,
 def _fits(rule: Rule, question: Question, value: ToolValue, tool: str, at: Micros) -> bool:
     return (
         _names_tool(rule.tool, tool)
-        and (rule.agent == "*" or matches(rule.agent, question.agent_id))
+        and (rule.agent == "*" or matches(rule.agent, question.agent_id or NOBODY))
         and (rule.room == "*" or matches(rule.room, question.room))
         and (rule.target == "*" or _names_target(rule.target, question))
         and not has_expired(rule, at)
@@ -132,7 +138,9 @@ def describe(rule: Rule) -> str:
     parts = [f"{_SAID[rule.action]} {_what(rule)}"]
     if rule.target != "*":
         parts.append(f"on {'machines with ' if rule.target.startswith('label:') else ''}`{rule.target}`")
-    if rule.agent != "*":
+    if rule.agent == NOBODY:
+        parts.append("for people")
+    elif rule.agent != "*":
         parts.append(f"for agent `{rule.agent}`")
     if rule.room != "*":
         parts.append(f"in room `{rule.room}`")

@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import msgspec
+
 from instar.wire.execution import Plan
 
 from . import shell
 from .characters import hidden_in
+from .digest import canonical
 
 NAMES_OF_COMMANDS = ("exec", "shell")
 """Tools that run commands; rules name both at once as `shell_exec` (Molf)."""
@@ -104,6 +107,8 @@ def values_of(tool: str, args: Mapping[str, Any], plan: Plan | None = None) -> V
 
     A tool without values of its own (another dialect's command) has the one value `*`.
     """
+    if plan is not None and not is_plan_of(plan, tool, args):
+        return _all([ToolValue("*", unclear="what would run is not what was asked for")])
     if tool in NAMES_OF_COMMANDS:
         return _commands(tool, args, plan)
     if tool in _PATHS:
@@ -113,9 +118,23 @@ def values_of(tool: str, args: Mapping[str, Any], plan: Plan | None = None) -> V
         return _all([_pattern(args, plan)])
     if tool == "apply_patch":
         return _patched(_text(args, "patch"), plan)
+    if tool == "process":
+        return _all([ToolValue(_text(args, "action") or "*")])
     if tool == "fetch":
         return _all([_address(_text(args, "url"))])
     return Values([ToolValue("*")], ["*"])
+
+
+def is_plan_of(plan: Plan, tool: str, args: Mapping[str, Any]) -> bool:
+    """Whether a plan carries out exactly what was asked for: this tool, these arguments, this command."""
+    try:
+        if plan.tool != tool or canonical(plan.args) != canonical(args):
+            return False
+    except msgspec.MsgspecError:
+        return False
+    if tool == "exec" and plan.argv:
+        return list(plan.argv[1:]) == list(args.get("argv", ()))[1:]
+    return tool != "shell" or not plan.argv or plan.argv[-1] == args.get("command")
 
 
 def path_value(path: str, kind: ActionKind, plan: Plan | None, vetoes: Sequence[str] = (), lead: str = "") -> ToolValue:

@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from instar.base.errors import InstarError
-from instar.wire.gateway.json5 import Json5Error, parse_json5
+from instar.wire.json5 import Json5Error, parse_json5
 from instar.wire.settings import Reload, Setting
 
 REDACTED = "__OPENCLAW_REDACTED__"
