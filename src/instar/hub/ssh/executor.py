@@ -179,8 +179,10 @@ class SshExecutor:
 
     async def _begin(self, located: Located, plan: Plan, preparation: Preparation, sink: CallSink) -> Running:
         mark = new_mark()
-        command = encoded(program(preparation.call_id, mark, plan.argv, plan.cwd, plan.env))
-        has_terminal = preparation.terminal is not None
+        has_terminal = plan.has_terminal
+        command = encoded(
+            program(preparation.call_id, mark, plan.argv, plan.cwd, plan.env, has_terminal=has_terminal)
+        )  # fmt: skip
         try:
             remote = await self._reach.way(located).open(
                 command, terminal=preparation.terminal, term=plan.env.get("TERM", ""), has_input=preparation.has_input

@@ -59,10 +59,12 @@ def encoded(script: str) -> str:
     return line
 
 
-def program(call_id: str, mark: Mark, argv: Sequence[str], cwd: str, env: Mapping[str, str]) -> str:
+def program(
+    call_id: str, mark: Mark, argv: Sequence[str], cwd: str, env: Mapping[str, str], *, has_terminal: bool = False
+) -> str:
     """Return the script that becomes the program `argv` in `cwd` with `env`.
 
-    It says the mark with its process id (which leads its process group) on both streams, then nothing of its own. A
+    It says the mark with its process id (which leads its process group) on each stream, then nothing of its own. A
     folder that is not there makes it say so instead, and run nothing.
 
     Raises:
@@ -73,12 +75,17 @@ def program(call_id: str, mark: Mark, argv: Sequence[str], cwd: str, env: Mappin
     if bad := [name for name in env if not _NAME.fullmatch(name)]:
         raise _refused(f"{bad[0][:40]!r} is no name of a variable")
     head = mark.head.decode()
+
+    def said(text: str) -> str:
+        step = f'printf %s "{head}{text};"'
+        return step if has_terminal else f"{step}; {step} >&2"
+
     words = [f"{CALL_VARIABLE}={shlex.quote(call_id)}", *(f"{name}={shlex.quote(env[name])}" for name in env)]
     steps = [f"unset {CALL_VARIABLE}"]
     if cwd:
-        steps.append(f"CDPATH= cd -- {_folder(cwd)} >/dev/null 2>&1 || {{ printf %s '{head}cwd;' >&2; exit 1; }}")
+        steps.append(f"CDPATH= cd -- {_folder(cwd)} >/dev/null 2>&1 || {{ {said('cwd')}; exit 1; }}")
     steps.append(f"export {' '.join(words)}")
-    steps.append(f"printf %s \"{head}$$;\"; printf %s \"{head}$$;\" >&2")
+    steps.append(said("$$"))
     steps.append("exec " + " ".join(map(shlex.quote, argv)))
     return "\n".join(steps)
 
@@ -104,11 +111,17 @@ def killing(pid: int, call_id: str) -> str:
         f"for f in $(grep -lsF {variable} /proc/[0-9]*/environ 2>/dev/null); do"
         ' p=${f#/proc/}; p=${p%/environ}; [ "$p" = "$$" ] || kill -s "$1" "$p" 2>/dev/null; done'
     )
+    # What has ended but was not waited for is no process any more, so `ps` is asked where it knows the words.
+    lives = (
+        f"l=$(ps -A -o pgid= -o stat= 2>/dev/null) || {{ kill -s 0 -- -{pid} 2>/dev/null; return; }};"
+        f' printf %s "$l" | grep -q "^ *{pid} *[^Z ]"'
+    )
     steps = (
         f"strays() {{ {strays}; }}",
+        f"lives() {{ {lives}; }}",
         _ending(pid, "TERM", _TENTHS),
         _ending(pid, "KILL", 10),
-        f"! kill -s 0 -- -{pid} 2>/dev/null",
+        "! lives",
     )
     return "\n".join(steps)
 
@@ -117,7 +130,7 @@ def _ending(pid: int, name: str, tenths: int) -> str:
     """Return the steps that send a signal to the group and to strays, and wait a while for the group's end."""
     return (
         f"kill -s {name} -- -{pid} 2>/dev/null; strays {name}; i=0\n"
-        f"while kill -s 0 -- -{pid} 2>/dev/null && [ $i -lt {tenths} ]; do"
+        f"while lives && [ $i -lt {tenths} ]; do"
         " sleep 0.1 2>/dev/null || sleep 1; i=$((i+1)); done"
     )
 

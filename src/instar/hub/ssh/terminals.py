@@ -7,17 +7,18 @@ import os
 import pty
 import struct
 import termios
-import tty
 
 from instar.wire.execution import Terminal
 
 
 class LocalTerminal:
-    """Both ends of one. The client gets `client`; the hub reads and writes the other, raw."""
+    """Both ends of one. The client gets `client`; the hub reads and writes the other.
+
+    Its modes stay those of any new terminal: the client gives them to the remote one, then makes its own raw.
+    """
 
     def __init__(self, terminal: Terminal) -> None:
         self._own, self.client = pty.openpty()
-        tty.setraw(self.client)
         os.set_blocking(self._own, False)
         self.resize(terminal)
 

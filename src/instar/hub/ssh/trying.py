@@ -20,7 +20,7 @@ from .host_keys import HostKey
 from .inventory import Located
 from .reaching import Reach
 
-_NOT_PINNED = "it answered; no host key is pinned, so the account's own ssh configuration decides which host it believes"
+_NOT_PINNED = "it answered; no host key is pinned, so the account's own ssh configuration decides whom it believes"
 
 
 class Trying:
