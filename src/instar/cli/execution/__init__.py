@@ -1,0 +1,1 @@
+"""`instar exec`: a call from the terminal, its streams, signals and approval."""
