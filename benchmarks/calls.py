@@ -43,6 +43,9 @@ class Idle:
     def received(self, stream: int, channel: int, offset: int, content: bytes) -> None:
         """Take no note."""
 
+    def granted(self, stream: int, channel: int, upto: int) -> None:
+        """Take no note."""
+
 
 def measure() -> dict[str, Any]:
     """Return the figures of one hub with its local node, and of one with 500 nodes that only report."""

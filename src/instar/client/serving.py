@@ -49,6 +49,10 @@ class Service(Protocol):
         """Input of a call came, in order; more comes when it is granted (`NodeConnection.allow`)."""
         ...
 
+    def granted(self, stream: int, channel: int, upto: int) -> None:
+        """The hub takes output of a channel up to this offset."""
+        ...
+
 
 class NodeConnection:
     """One link of a node, open from `open_node` until `ended` returns.
@@ -143,6 +147,13 @@ class NodeConnection:
             offset, left = offset + size, left[size:]
         return True
 
+    def chunk(self, stream: int, channel: int, offset: int, content: bytes | memoryview) -> None:
+        """Send output, at most `LINK_CHUNK_MAX_BYTES` of it and within `upto`, and wait for nothing.
+
+        On a stream or link that is over it goes nowhere.
+        """
+        self._act(self._machine.chunk(stream, channel, offset, content))
+
     def allow(self, stream: int, channel: int, upto: int) -> None:
         """Take input up to this offset; before, `LINK_CREDIT_BYTES` from where it begins. Never more than a
         `LINK_CREDIT_BYTES` beyond what arrived: by that the sender knows what need not be sent again."""
@@ -187,8 +198,9 @@ class NodeConnection:
                     self._tasks.start("answer the hub", self._answer(action))
                 case Took(stream, channel, offset, content):
                     self._service.received(stream, channel, offset, bytes(content))
-                case Granted():
+                case Granted(stream, channel, upto):
                     self._wake()
+                    self._service.granted(stream, channel, upto)
                 case Told(method, params):
                     self._service.told(method, bytes(params))
                 case Welcomed(welcome):

@@ -89,6 +89,7 @@ class Machine:
         self._beginning: dict[str, asyncio.Future[None]] = {}
         self._supervisors = Supervisors(state / "processes.lock")
         self._tasks = TaskScope(on_crash)
+        self._is_ending = False
         self.jobs = JobTable(state / "jobs", self._end_job)
         self._ledger: Ledger | None = None
 
@@ -129,15 +130,16 @@ class Machine:
         """
         call_id = start.preparation.call_id
         preparing.check_call_id(call_id)
-        if (beginning := self._beginning.get(call_id)) is not None:
-            await asyncio.wait([beginning])
-        if await self._is_known(call_id):
-            await self.resume(call_id, {}, output)
-            return
-        if self.running >= self._calls_max:
-            raise InstarError("overloaded", f"{self._calls_max} calls run on this machine")
+        if self._is_ending:
+            raise InstarError("node_away", "the node is about to stop")
+        await self._begun(call_id)
         begun = self._beginning[call_id] = asyncio.get_running_loop().create_future()
         try:
+            if await self._is_known(call_id, start.preparation.tool):
+                await self.resume(call_id, {}, output)
+                return
+            if self.running >= self._calls_max:
+                raise InstarError("overloaded", f"{self._calls_max} calls run on this machine")
             await self._begin(start, output)
         finally:
             del self._beginning[call_id]
@@ -149,6 +151,7 @@ class Machine:
         Raises:
             InstarError: `unprocessable_entity` for a signal that there is none of; `bad_request`.
         """
+        await self._begun(order.call_id)
         call = self._calls.get(order.call_id)
         if call is None or call.streams.outcome is not None:
             return
@@ -221,14 +224,21 @@ class Machine:
         for call in list(self._calls.values()):
             call.streams.again()
 
-    async def close(self, reason: str = "the node was stopped") -> None:
-        """End every call and everything that runs for one, and close the ledger."""
+    async def finish(self, reason: str) -> None:
+        """End every call and everything that runs for one; their outcomes are told if a link is there."""
+        self._is_ending = True
+        if self._beginning:
+            await asyncio.wait(self._beginning.values())
         for call in list(self._calls.values()):
             if call.streams.outcome is None:
                 self._cancel(call, reason)
         running = [call.task for call in self._calls.values() if call.task is not None]
         if running:
             await asyncio.wait(running)
+
+    async def close(self) -> None:
+        """End every call and everything that runs for one, and close the ledger."""
+        await self.finish("the node was stopped")
         await self._tasks.close()
         await self._supervisors.close()
         for call in self._calls.values():
@@ -400,8 +410,15 @@ class Machine:
         if call.streams.has_files:
             shutil.rmtree(self._outputs / call.call_id, ignore_errors=True)
 
-    async def _is_known(self, call_id: str) -> bool:
-        return call_id in self._calls or await self._open_ledger.find(call_id) is not None
+    async def _is_known(self, call_id: str, tool: str) -> bool:
+        if call_id in self._calls:
+            return True
+        return tool not in REPEATABLE and await self._open_ledger.find(call_id) is not None
+
+    async def _begun(self, call_id: str) -> None:
+        """Wait while a call begins: what concerns it comes after."""
+        while (beginning := self._beginning.get(call_id)) is not None:
+            await asyncio.wait([beginning])
 
     def _is_told(self, call_id: str) -> bool:
         call = self._calls.get(call_id)
