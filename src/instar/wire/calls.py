@@ -212,8 +212,8 @@ class OutputQuery(Struct, omit_defaults=True):
     """Wait so long for bytes while the call lives."""
 
 
-class OutputRange(Struct, frozen=True):
-    """What was read: the bytes are the body of the answer; these are its headers (`instar-offset` …)."""
+class OutputRange(Struct, frozen=True, omit_defaults=True):
+    """What was read. Over HTTP the bytes are the body of the answer, the rest its headers (`instar-offset` …)."""
 
     offset: int
     size_bytes: int
@@ -223,6 +223,8 @@ class OutputRange(Struct, frozen=True):
     """Beyond the cap: read and thrown away."""
     ended: bool
     """Nothing more comes."""
+    content: bytes = b""
+    """The bytes; in JSON as base64."""
 
 
 class RouteQuery(Struct, omit_defaults=True):

@@ -358,6 +358,10 @@ CALL_SIGNAL_S = 0.033
 """Output is gathered so long before a room is told of it."""
 CALL_SIGNAL_MAX_BYTES = 16_384
 """Most output in one signal; the rest is read by `calls.output`."""
+AGENT_EXEC_S = 30.0
+"""Longest run of an agent's `exec` that names no other time (Moltis) …"""
+AGENT_EXEC_MAX_S = 1_800.0
+"""… and the longest that it may name."""
 TARGET_MAX_CHARS = 256
 TERMINAL_MAX_CELLS = 1_000
 """Rows, and columns, of a terminal."""

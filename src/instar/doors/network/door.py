@@ -10,6 +10,7 @@ from instar.doors.heartbeat import Heartbeat
 from instar.hub.operations.hub import Caller, Credential, Hub
 from instar.wire import sessions
 from instar.wire.agents import REGISTER, AgentRegistration
+from instar.wire.calls import OUTPUT
 from instar.wire.devices import ASK, CHALLENGE, OUTCOME, SIGN_IN, USE_CODE
 from instar.wire.http import Request, Response, StreamResponse, Upgrade
 from instar.wire.hub import HEALTH, NETWORK, READY, Network
@@ -83,6 +84,7 @@ class NetworkDoor:
             LOGOUT.name: self._logged_out,
             BLOB.name: self._blob,
             EXPORT.name: self._export,
+            OUTPUT.name: self._output,
         }
 
     async def handle(self, request: Request) -> Answer | None:
@@ -180,6 +182,9 @@ class NetworkDoor:
 
     async def _export(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401
         return specials.export_reply(await self._invoke(request, endpoint, params, caller), endpoint.path)
+
+    async def _output(self, request: Request, endpoint: Endpoint, params: Any, caller: Caller) -> Answer:  # noqa: ANN401
+        return specials.output_reply(await self._invoke(request, endpoint, params, caller), endpoint.path)
 
     # Documents
 

@@ -84,6 +84,49 @@ def export_reply(exported: Exported, route: str) -> StreamResponse:
     return StreamResponse(200, exported.lines, "application/x-ndjson", (), route)
 
 
+class OutputBytes(Protocol):
+    """The answer to a read of a call's output."""
+
+    @property
+    def offset(self) -> int:
+        """Where its bytes begin."""
+        ...
+
+    @property
+    def total_bytes(self) -> int:
+        """How much is stored."""
+        ...
+
+    @property
+    def dropped_bytes(self) -> int:
+        """How much was thrown away."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes."""
+        ...
+
+    @property
+    def content(self) -> bytes:
+        """The bytes."""
+        ...
+
+
+def output_reply(output: OutputBytes, route: str) -> Response:
+    """Return a range of a call's output. It is whatever a program wrote: a browser may only download it."""
+    headers = (
+        ("instar-offset", str(output.offset)),
+        ("instar-total", str(output.total_bytes)),
+        ("instar-dropped", str(output.dropped_bytes)),
+        ("instar-ended", "true" if output.ended else "false"),
+        ("content-disposition", "attachment"),
+        ("cache-control", "no-store"),
+        ("content-security-policy", "sandbox; default-src 'none'"),
+    )
+    return Response(200, output.content, "application/octet-stream", headers, route)
+
+
 def metrics_reply(render: Callable[[], bytes], is_allowed: bool, route: str) -> Response:
     """Return the metrics as Prometheus text.
 

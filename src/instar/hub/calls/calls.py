@@ -22,6 +22,7 @@ from instar.wire.approvals import Approval
 from instar.wire.calls import Call
 from instar.wire.events import Event
 from instar.wire.execution import CallOrder, Outcome
+from instar.wire.limits import LINK_CREDIT_BYTES
 from instar.wire.operation import ObjectKind, Verb
 from instar.wire.runs import RunState
 
@@ -162,6 +163,8 @@ class Calls:
         reach = _Input(live if may_write else None, self._stage.scope)
         watch = CallWatch(call_id, watcher, offsets, self._stage.outputs, live.extent, reach, live.watches.discard)
         live.watches.add(watch)
+        if live.input.upto > LINK_CREDIT_BYTES:
+            watch.input_allowed(live.input.upto)
         if live.final is not None:
             watch.ended(live.final)
         self._stage.scope.start(f"watch {call_id}", watch.run())
@@ -230,11 +233,11 @@ class _Input(Input):
         self._scope = scope
 
     def write(self, offset: int, content: bytes) -> None:
-        self._allowed().write(offset, content)
+        self._allowed().input.write(offset, content)
 
     def close_input(self, size_bytes: int) -> None:
         live = self._allowed()
-        executor = live.end_input(size_bytes)
+        executor = live.input.end(size_bytes)
         if executor is not None:
             order = executor.order("close_input", CallOrder(live.id, size_bytes=size_bytes))
             self._scope.start(f"end input {live.id}", _told(order))

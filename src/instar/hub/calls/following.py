@@ -73,6 +73,7 @@ class Following:
         if not request.is_queued and not live.is_recovered:
             return _lost(live)
         live.executor = None
+        live.input.disconnect()
         patience_s = CALL_QUEUE_S if request.is_queued else CALL_RECALL_S
         live.has_given_up = False
         patience = live.at(patience_s, live.give_up)
@@ -122,6 +123,7 @@ class Following:
         if entry.state is not LedgerState.UNKNOWN:
             if entry.outcome is None or _lacks_output(live, entry.outcome):
                 await executor.resume(live.id, live.output.offsets(), live.sink)
+                await live.input.connect(executor)
             else:
                 live.outcome = entry.outcome
             return None
@@ -130,6 +132,7 @@ class Following:
             return Ending(Move.FAIL, error)
         try:
             await executor.start(live.start or _start_of(live), live.sink)
+            await live.input.connect(executor)
         except InstarError as error:
             if error.code in AWAY:
                 raise

@@ -6,15 +6,15 @@ from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from instar.base.errors import InstarError
 from instar.bus.fanout import Fanout
 from instar.hub.execution import Executor
 from instar.wire.approvals import Approval
 from instar.wire.calls import Call, CallError, CallState
 from instar.wire.codes import CODES
-from instar.wire.execution import CallOrder, Outcome, Start
+from instar.wire.execution import Outcome, Start
 from instar.wire.limits import LINK_CREDIT_BYTES
 
+from .feeding import CallInput
 from .machine import ENDED, Move
 from .outputs import Outputs
 from .records import CallRecord
@@ -105,11 +105,7 @@ class Live:
         self.final: Call | None = None
         """The call at its end."""
         self.watches: set[CallWatch] = set()
-        self.input_offset = 0
-        self.input_upto = LINK_CREDIT_BYTES
-        self.input_size: int | None = None
-        self._early: list[tuple[int, bytes]] = []
-        self._is_fed = False
+        self.input = CallInput(record.id, has_input=record.request.has_input)
         self._granted: dict[int, int] = {}
         self._changed: set[asyncio.Future[None]] = set()
         self._telling = Telling(fanout, record.id, record.home)
@@ -155,6 +151,7 @@ class Live:
         """Say that it has ended to whoever waits and watches."""
         self._telling.flush()
         self.final = call
+        self.input.close()
         self.waits_for = ""
         for timer in self.timers:
             timer.cancel()
@@ -227,62 +224,6 @@ class Live:
         self.approval = approval
         self.news.set()
 
-    # Its input
-
-    def write(self, offset: int, content: bytes) -> None:
-        """Pass input on; bytes that came before are left out. What comes early waits for the executor.
-
-        Raises:
-            InstarError: `conflict`: it has ended, its executor is away, it has no input, or bytes before these are
-                missing; `overloaded`: more than its executor takes.
-        """
-        self._check_input(offset)
-        new = content[self.input_offset - offset :]
-        if self.input_offset + len(new) > self.input_upto:
-            raise InstarError("overloaded", f"the call takes input up to {self.input_upto}", retry_after_s=0.1)
-        if not new:
-            return
-        at, self.input_offset = self.input_offset, self.input_offset + len(new)
-        if self._is_fed and self.executor is not None:
-            self.executor.write(self.id, at, new)
-        else:
-            self._early.append((at, new))
-
-    def end_input(self, size_bytes: int) -> Executor | None:
-        """Take note of the input's end; return who is to be told, None while nobody runs it.
-
-        Raises:
-            InstarError: `conflict`: as `write`, or the size is not what was written.
-        """
-        self._check_input(size_bytes)
-        if size_bytes != self.input_offset:
-            raise InstarError("conflict", f"{self.input_offset} bytes were written, not {size_bytes}")
-        self.input_size = size_bytes
-        return self.executor if self._is_fed else None
-
-    async def feed(self, executor: Executor) -> None:
-        """Pass on the input that came before the executor ran it; what comes later is passed on at once.
-
-        Raises:
-            InstarError: As `Executor.order`.
-        """
-        self._is_fed = True
-        early, self._early = self._early, []
-        for at, content in early:
-            executor.write(self.id, at, content)
-        if self.input_size is not None:
-            await executor.order("close_input", CallOrder(self.id, size_bytes=self.input_size))
-
-    def _check_input(self, offset: int) -> None:
-        if not self.record.request.has_input:
-            raise InstarError("conflict", f"call {self.id!r} has no input", hint="Ask for it with `has_input`.")
-        if self.severed or self.record.state in ENDED:
-            raise InstarError("conflict", f"call {self.id!r} takes no input now", hint="See where it stands: calls.get")
-        if offset > self.input_offset:
-            raise InstarError("conflict", f"the input goes on at {self.input_offset}, not at {offset}")
-        if self.input_size is not None and offset > self.input_size:
-            raise InstarError("conflict", f"the input ended at {self.input_size}")
-
     # Its output
 
     def extent(self, channel: int) -> tuple[int, int]:
@@ -336,8 +277,8 @@ class Sink:
 
     def allowed(self, upto: int) -> None:
         """The executor takes the call's input up to this offset."""
-        if self._live.sink is self and upto > self._live.input_upto:
-            self._live.input_upto = upto
+        if self._live.sink is self and upto > self._live.input.upto:
+            self._live.input.upto = upto
             for watch in tuple(self._live.watches):
                 watch.input_allowed(upto)
             self._live.wake()

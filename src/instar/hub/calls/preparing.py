@@ -250,7 +250,7 @@ class Preparing:
             raise AssertionError("a call is started with a sink")
         try:
             await executor.start(start, live.sink)
-            await live.feed(executor)
+            await live.input.connect(executor)
         except InstarError as error:
             if error.code not in AWAY:
                 raise

@@ -3,8 +3,6 @@
 import time
 from typing import Protocol
 
-from msgspec import Struct
-
 from instar.base.errors import InstarError
 from instar.hub.act import Act
 from instar.wire.calls import CallInput, InputTaken, OutputQuery, OutputRange
@@ -32,22 +30,6 @@ class Located(Protocol):
         ...
 
 
-class OutputBytes(OutputRange, Struct, frozen=True):
-    """A range with its bytes beside it, which no encoder writes."""
-
-    content: bytes = b""
-
-    @property
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        """The range as headers of an answer."""
-        return (
-            ("instar-offset", str(self.offset)),
-            ("instar-total", str(self.total_bytes)),
-            ("instar-dropped", str(self.dropped_bytes)),
-            ("instar-ended", "true" if self.ended else "false"),
-        )
-
-
 class Streams:
     """The handlers of `calls.input` and `calls.output`."""
 
@@ -65,21 +47,21 @@ class Streams:
         live, params = act.object.live, act.params
         if live is None:
             raise InstarError("conflict", f"call {act.object.record.id!r} has ended: it takes no input")
-        at = live.input_offset if params.offset is None else params.offset
+        at = live.input.offset if params.offset is None else params.offset
         if act.body is not None:
             async for chunk in act.body():
                 for begin in range(0, len(chunk), LINK_CHUNK_MAX_BYTES):
                     piece = chunk[begin : begin + LINK_CHUNK_MAX_BYTES]
                     await _room_for(live, at + len(piece))
-                    live.write(at, piece)
+                    live.input.write(at, piece)
                     at += len(piece)
         if params.eof:
-            executor = live.end_input(live.input_offset)
+            executor = live.input.end(live.input.offset)
             if executor is not None:
-                await executor.order("close_input", CallOrder(live.id, size_bytes=live.input_offset))
-        return InputTaken(live.input_offset)
+                await executor.order("close_input", CallOrder(live.id, size_bytes=live.input.offset))
+        return InputTaken(live.input.offset)
 
-    async def output(self, act: Act[OutputQuery, Located]) -> OutputBytes:
+    async def output(self, act: Act[OutputQuery, Located]) -> OutputRange:
         """Read a range of a stream; with `wait`, once it has bytes there or the call has ended.
 
         Raises:
@@ -98,17 +80,17 @@ class Streams:
             await live.changed(left_s)
         size = max(0, min(query.limit, stream.stored - at))
         piece = await self._stage.outputs.read(live.id, query.channel, at, size)
-        return OutputBytes(at, len(piece.content), stream.stored, stream.dropped, is_ended, piece.content)
+        return OutputRange(at, len(piece.content), stream.stored, stream.dropped, is_ended, piece.content)
 
-    async def _kept(self, record: CallRecord, query: OutputQuery) -> OutputBytes:
+    async def _kept(self, record: CallRecord, query: OutputQuery) -> OutputRange:
         end = next((each for each in record.course.streams if each.channel == query.channel), None)
         if end is None:
-            return OutputBytes(max(0, query.offset), 0, 0, 0, True)
+            return OutputRange(max(0, query.offset), 0, 0, 0, True)
         if not await self._stage.store.read(lambda reader: records.has_output(reader, record.id)):
             raise gone(record.id)
         piece = await self._stage.outputs.read(record.id, query.channel, query.offset, query.limit)
         stored = end.size_bytes - end.dropped_bytes
-        return OutputBytes(piece.offset, len(piece.content), stored, end.dropped_bytes, True, piece.content)
+        return OutputRange(piece.offset, len(piece.content), stored, end.dropped_bytes, True, piece.content)
 
 
 async def _room_for(live: Live, upto: int) -> None:
@@ -117,8 +99,8 @@ async def _room_for(live: Live, upto: int) -> None:
     Raises:
         InstarError: `timeout` when it takes nothing for long.
     """
-    while upto > live.input_upto and live.final is None:
-        before = live.input_upto
+    while upto > live.input.upto and live.final is None:
+        before = live.input.upto
         await live.changed(WAIT_MAX_S)
-        if live.input_upto == before and live.final is None:
+        if live.input.upto == before and live.final is None:
             raise InstarError("timeout", f"call {live.id!r} reads no input", hint="Go on at the offset that it has.")
