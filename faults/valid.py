@@ -16,6 +16,18 @@ BLOB = "sha256-" + hashlib.sha256(FILE).hexdigest()
 KEY = "6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw"
 NONCE = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAN8WhvluE5oM4mziedQzghkrKP+NOwT9C8lE1pH+spN"
+PRIVATE_KEY = (
+    "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+    "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\n"
+    "QyNTUxOQAAACADfFob5bhOaDOJs4nnUM4IZKyj/jTsE/QvJRNaR/rKTQAAAJABN1b4ATdW\n"
+    "+AAAAAtzc2gtZWQyNTUxOQAAACADfFob5bhOaDOJs4nnUM4IZKyj/jTsE/QvJRNaR/rKTQ\n"
+    "AAAED00Zi9Ns72PwfB43HylbGTqDFydZhNNu3VFD14CgdZwwN8WhvluE5oM4mziedQzghk\n"
+    "rKP+NOwT9C8lE1pH+spNAAAAB3Jvb3RAdm0BAgMEBQY=\n"
+    "-----END OPENSSH PRIVATE KEY-----\n"
+)
+"""Made for this, and used nowhere."""
+
 VALID: dict[str, dict[str, Any]] = {
     "hub.network": {},
     "hub.health": {},
@@ -166,6 +178,34 @@ VALID: dict[str, dict[str, Any]] = {
     "sessions.reset": {"session_id": "agent:beta:plan"},
     "sessions.remove": {"session_id": "agent:beta:gone"},
     "sessions.messages": {"session_id": "agent:beta:plan", "limit": "10"},
+    "nodes.list": {"select": "local"},
+    "nodes.get": {"node_id": "local"},
+    "nodes.requests": {},
+    "nodes.approve": {"request_id": "pair-gone", "permit": {"commands": ["shell"]}, "labels": {"gpu": "yes"}},
+    "nodes.permit": {"node_id": "local", "permit": {"commands": ["*"], "env": ["CI"]}},
+    "nodes.label": {"node_id": "local", "labels": {"gpu": "yes"}},
+    "nodes.history": {"node_id": "local", "limit": 5},
+    "nodes.exec_status": {},
+    "ssh.keys": {},
+    "ssh.generate_key": {"name": "fresh"},
+    "ssh.import_key": {"name": "taken", "private_key": PRIVATE_KEY, "passphrase": ""},
+    "ssh.remove_key": {"ssh_key_id": "spare"},
+    "ssh.targets": {},
+    "ssh.add_target": {
+        "label": "fresh",
+        "address": "nobody@127.0.0.1",
+        "port": 1,
+        "mode": "managed",
+        "key": "deploy",
+        "known_host": f"[127.0.0.1]:1 {HOST_KEY}",
+        "is_default": False,
+    },
+    "ssh.update_target": {"ssh_target_id": "box", "label": "box", "is_default": True},
+    "ssh.remove_target": {"ssh_target_id": "gone"},
+    "ssh.test": {"ssh_target_id": "box"},
+    "ssh.scan": {"address": "127.0.0.1", "port": 1},
+    "ssh.pin": {"ssh_target_id": "box", "known_host": f"[127.0.0.1]:1 {HOST_KEY}"},
+    "ssh.unpin": {"ssh_target_id": "box"},
 }
 """Operation → parameters that fit; with the objects of `prepare`."""
 
@@ -205,6 +245,10 @@ PREPARATION: list[tuple[str, str, Any, int]] = [
     sent("m-5", ROOM, [{"kind": "file", "blob": BLOB, "filename": "plan.txt", "media_type": "text/plain"}]),
     scheduled("sch_plaza"),
     scheduled("sch_fresh"),
+    ("POST", "/v1/ssh/keys", {"name": "deploy"}, 201),
+    ("POST", "/v1/ssh/keys", {"name": "spare"}, 201),
+    ("POST", "/v1/ssh/targets", {"label": "box", "address": "nobody@127.0.0.1:1"}, 201),
+    ("POST", "/v1/ssh/targets", {"label": "gone", "address": "nobody@127.0.0.1:1"}, 201),
 ]
 """Requests that make the objects of `VALID`: method, path, body, status."""
 

@@ -140,6 +140,26 @@ LET_IN: dict[str, set[str]] = {
     "schedules.resume": ADMIN,
     "schedules.run": ADMIN,
     "schedules.history": READERS,
+    "nodes.list": {*READERS, "execute"},
+    "nodes.get": {*READERS, "execute"},
+    "nodes.requests": {"devices"},
+    "nodes.approve": set(),
+    "nodes.permit": set(),
+    "nodes.label": ADMIN,
+    "nodes.history": {*READERS, "execute"},
+    "nodes.exec_status": {*READERS, "execute"},
+    "ssh.keys": {*READERS, "execute"},
+    "ssh.generate_key": set(),
+    "ssh.import_key": set(),
+    "ssh.remove_key": set(),
+    "ssh.targets": {*READERS, "execute"},
+    "ssh.add_target": set(),
+    "ssh.update_target": set(),
+    "ssh.remove_target": set(),
+    "ssh.test": set(),
+    "ssh.scan": set(),
+    "ssh.pin": set(),
+    "ssh.unpin": set(),
 }
 """Operation → the credentials that its valid request is let in with, in a private room of others; the operator always.
 
@@ -154,8 +174,8 @@ NEEDS_NONE = {"hub.health", "hub.ready", "devices.challenge", "devices.outcome",
 """Operations that look at no credential."""
 SIGN_IN_REFUSED = {401, 429}
 """Wrong, or too often wrong: passwords lock the address."""
-STATUS_OF_ALLOWED = {200, 201, 202, 404, 409}
-"""The acts of those who are let in; what one of them has removed is not there for the next."""
+STATUS_OF_ALLOWED = {200, 201, 202, 404, 409, 502}
+"""The acts of those who are let in; what one of them has removed is not there for the next, nor an SSH host."""
 
 
 class Matrix:

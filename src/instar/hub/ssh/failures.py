@@ -26,7 +26,7 @@ HINTS: Mapping[Failure, str] = {
     Failure.AUTH_FAILED: "Put the public key into authorized_keys on the host (`instar ssh keys show NAME`), and check"
     " the user.",
     Failure.TIMEOUT: "Check that the host is up, and that no firewall drops the connection.",
-    Failure.UNREACHABLE: "Check the address and the port: instar ssh update {label} --address …",
+    Failure.UNREACHABLE: "Check the address and the port, and that an SSH server listens there.",
     Failure.KEY_UNREADABLE: "Restore `secrets-key`, or give the target another key.",
     Failure.CLIENT_MISSING: "Install OpenSSH's client (package openssh-client) on the hub, or use managed mode.",
 }
