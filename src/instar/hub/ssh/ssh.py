@@ -18,6 +18,7 @@ from .executor import SERVED, SshExecutor, obstacle, unserved
 from .handlers import Handlers, stored_target
 from .inventory import Inventory, Located
 from .reaching import Reach
+from .status import Status
 from .trying import Trying, blocked
 
 CLIENT = ("ssh",)
@@ -43,6 +44,7 @@ class SshTargets:
         self.reach = Reach(store, secrets, client)
         self._handlers = Handlers(self.inventory, secrets)
         self._trying = Trying(store, self.reach, self._handlers)
+        self.status = Status(self.inventory, self.reach)
         self._executors: dict[str, SshExecutor] = {}
         self._listeners: list[Callable[[str], None]] = []
 
