@@ -77,7 +77,10 @@ def _of_object(tree: dict[str, Any]) -> list[Rule]:
     rules: list[Rule] = []
     for tool, said in tree.items():
         if isinstance(said, dict):
-            rules += [Rule(tool, value, _action(action, f"{tool}: {value}")) for value, action in _entries(said)]
+            rules += [
+                Rule(tool, value, _action(action, f"{tool}: {value}"))
+                for value, action in _entries(cast("object", said))
+            ]
         else:
             rules.append(Rule(tool, "*", _action(said, tool)))
     return rules
@@ -96,7 +99,7 @@ def _action(said: object, where: str) -> Action:
 def _of_entry(at: int, entry: object) -> Rule:
     if not isinstance(entry, dict):
         _refuse(f"entry {at + 1} of the list is no rule")
-    named = {_NAMES.get(key, key): value for key, value in _entries(entry)}
+    named = {_NAMES.get(key, key): value for key, value in _entries(cast("object", entry))}
     if unknown := sorted(set(named) - set(Rule.__struct_fields__)):
         _refuse(f"entry {at + 1} of the list has the unknown member {unknown[0]!r}")
     try:

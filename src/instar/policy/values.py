@@ -7,8 +7,9 @@ needs to fit one. Of a shell line every command, redirection and assignment is a
 import enum
 import posixpath
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,6 +19,7 @@ from instar.wire.execution import Plan
 from . import shell
 from .characters import hidden_in
 from .digest import canonical
+from .wrappers import SHELLS
 
 NAMES_OF_COMMANDS = ("exec", "shell")
 """Tools that run commands; rules name both at once as `shell_exec` (Molf)."""
@@ -109,20 +111,11 @@ def values_of(tool: str, args: Mapping[str, Any], plan: Plan | None = None) -> V
     """
     if plan is not None and not is_plan_of(plan, tool, args):
         return _all([ToolValue("*", unclear="what would run is not what was asked for")])
-    if tool in NAMES_OF_COMMANDS:
-        return _commands(tool, args, plan)
     if tool in _PATHS:
         name, kind = _PATHS[tool]
         return _all([path_value(_text(args, name) or ".", kind, plan, _VETOES.get(tool, ()))])
-    if tool == "glob":
-        return _all([_pattern(args, plan)])
-    if tool == "apply_patch":
-        return _patched(_text(args, "patch"), plan)
-    if tool == "process":
-        return _all([ToolValue(_text(args, "action") or "*")])
-    if tool == "fetch":
-        return _all([_address(_text(args, "url"))])
-    return Values([ToolValue("*")], ["*"])
+    read = _READERS.get(tool)
+    return read(args, plan) if read is not None else Values([ToolValue("*")], ["*"])
 
 
 def is_plan_of(plan: Plan, tool: str, args: Mapping[str, Any]) -> bool:
@@ -132,9 +125,15 @@ def is_plan_of(plan: Plan, tool: str, args: Mapping[str, Any]) -> bool:
             return False
     except msgspec.MsgspecError:
         return False
-    if tool == "exec" and plan.argv:
-        return list(plan.argv[1:]) == list(args.get("argv", ()))[1:]
-    return tool != "shell" or not plan.argv or plan.argv[-1] == args.get("command")
+    if tool not in NAMES_OF_COMMANDS or not plan.argv:
+        return True
+    line = args.get("command")
+    if tool == "exec":
+        argv = [str(each) for each in cast("list[object]", args.get("argv", []))]
+        if list(plan.argv[1:]) == argv[1:]:
+            return True
+        line = shlex.join(argv)
+    return plan.argv[-1] == line and posixpath.basename(plan.argv[0]) in SHELLS
 
 
 def path_value(path: str, kind: ActionKind, plan: Plan | None, vetoes: Sequence[str] = (), lead: str = "") -> ToolValue:
@@ -173,18 +172,22 @@ def _all(values: list[ToolValue]) -> Values:
     return Values(values, always if not any("*" in glob or "?" in glob for glob in always) else [], floor, unclear)
 
 
-def _pattern(args: Mapping[str, Any], plan: Plan | None) -> ToolValue:
+def _process(args: Mapping[str, Any], plan: Plan | None) -> Values:  # noqa: ARG001 - the shape of a reader
+    return _all([ToolValue(_text(args, "action") or "*")])
+
+
+def _pattern(args: Mapping[str, Any], plan: Plan | None) -> Values:
     folder = _text(args, "path") or "."
     pattern = _text(args, "pattern")
     value = path_value(posixpath.join(folder, pattern), ActionKind.READ, plan)
     value.forms = [*value.forms, pattern]
-    return value
+    return _all([value])
 
 
-def _patched(patch: str, plan: Plan | None) -> Values:
+def _patched(args: Mapping[str, Any], plan: Plan | None) -> Values:
     """Return the files that a patch names in its headers; one that names none is unclear."""
     paths: dict[str, None] = {}
-    for line in patch.splitlines():
+    for line in _text(args, "patch").splitlines():
         if line.startswith(("--- ", "+++ ", "rename from ", "rename to ", "copy from ", "copy to ")):
             name = line.split("\t")[0].split(" ", 1 if line[0] in "-+" else 2)[-1].strip()
             if name not in ("/dev/null", ""):
@@ -193,22 +196,27 @@ def _patched(patch: str, plan: Plan | None) -> Values:
     return _all(values or [ToolValue("*", ActionKind.WRITE, unclear="the patch names no file")])
 
 
-def _address(url: str) -> ToolValue:
+def _address(args: Mapping[str, Any], plan: Plan | None) -> Values:  # noqa: ARG001 - the shape of a reader
+    url = _text(args, "url")
     try:
         host = (urlsplit(url).hostname or "").rstrip(".")
     except ValueError:
         host = ""
     unclear = "" if host and not hidden_in(url, "") else "its address has no plain host"
-    return ToolValue(url, ActionKind.READ, forms=(host,), meanings=((host,),), unclear=unclear)
+    return _all([ToolValue(url, ActionKind.READ, forms=(host,), meanings=((host,),), unclear=unclear)])
 
 
-def _commands(tool: str, args: Mapping[str, Any], plan: Plan | None) -> Values:
-    if tool == "exec":
-        given = args.get("argv")
-        argv = [str(each) for each in given] if isinstance(given, list | tuple) else []  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        line = shell.of_argv(argv)
-    else:
-        line = shell.parse(_text(args, "command"))
+def _exec(args: Mapping[str, Any], plan: Plan | None) -> Values:
+    given = args.get("argv")
+    words = cast("list[object]", given) if isinstance(given, list) else []
+    return _commands(shell.of_argv([str(each) for each in words]), plan)
+
+
+def _shell(args: Mapping[str, Any], plan: Plan | None) -> Values:
+    return _commands(shell.parse(_text(args, "command")), plan)
+
+
+def _commands(line: shell.ShellLine, plan: Plan | None) -> Values:
     values = [_command(each) for each in line.commands]
     values += [
         ToolValue(each.text, ActionKind.ASSIGN, floor=each.floor, unclear=each.unclear) for each in line.assignments
@@ -219,12 +227,9 @@ def _commands(tool: str, args: Mapping[str, Any], plan: Plan | None) -> Values:
         values.append(ToolValue(line.text, ActionKind.COMMAND, unclear=reason))
     unclear = next((each.unclear for each in values if each.unclear), "")
     floor = next((each.floor for each in values if each.floor), "")
-    always = [] if unclear or floor or line.redirections or line.assignments else _unique(line)
+    is_bare = not (unclear or floor or line.redirections or line.assignments) and shell.fits_itself(line.commands)
+    always = list(dict.fromkeys(each.always for each in line.commands)) if is_bare else []
     return Values(values, always, floor, unclear)
-
-
-def _unique(line: shell.ShellLine) -> list[str]:
-    return list(dict.fromkeys(each.always for each in line.commands))
 
 
 def _command(command: shell.ShellCommand) -> ToolValue:
@@ -256,3 +261,15 @@ def _redirection(found: shell.Redirection, plan: Plan | None) -> ToolValue:
 def _text(args: Mapping[str, Any], name: str) -> str:
     value = args.get(name, "")
     return value if isinstance(value, str) else ""
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any], Plan | None], Values]] = MappingProxyType(
+    {
+        "exec": _exec,
+        "shell": _shell,
+        "glob": _pattern,
+        "apply_patch": _patched,
+        "fetch": _address,
+        "process": _process,
+    }
+)

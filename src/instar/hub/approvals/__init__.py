@@ -1,1 +1,1 @@
-"""Approvals: the rules that decide about calls, and the calls that wait for a person."""
+"""Approvals: calls that wait for a person, and the rules that decide without one."""
