@@ -15,8 +15,8 @@ _NEVER = tuple(
     )
 )  # fmt: skip
 """Beyond what `ipaddress` knows: shared and carrier networks, a cloud's host, protocol blocks, retired ones."""
-_EMBEDDING = tuple(map(ip_network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")))
-"""IPv6 that ends in an IPv4 address: compatible ones and those of NAT64."""
+_NAT64 = ip_network("64:ff9b::/96")
+"""IPv6 that a network's edge turns into the IPv4 address at its end."""
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 
 
@@ -51,14 +51,14 @@ def _meant(address: Address) -> Iterator[Address]:
     if isinstance(address, IPv4Address):
         yield address
         return
-    if address.ipv4_mapped is not None:
-        yield address.ipv4_mapped
+    low = IPv4Address(int(address) & 0xFFFF_FFFF)
+    if address.ipv4_mapped is not None or address in _NAT64:
+        yield low
         return
     yield address
-    low = int(address) & 0xFFFF_FFFF
     if address.sixtofour is not None:
         yield address.sixtofour
     if address.teredo is not None:
         yield from address.teredo
-    if any(address in network for network in _EMBEDDING) or (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP:
-        yield IPv4Address(low)
+    if (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP:
+        yield low

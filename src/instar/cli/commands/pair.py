@@ -1,34 +1,22 @@
 """`instar pair`: this machine becomes a device of a hub, and each knows the other from then on."""
 
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 import click
 
 from instar.cli.command import command
+from instar.cli.contact import ask_until_open, be_let_in, trust_at_first
 from instar.cli.outputs import Answer
 from instar.cli.scopes import SCOPES
 from instar.cli.session import Session
-from instar.cli.texts import relative
 from instar.client import device, pins
-from instar.client.access import is_loopback
-from instar.client.errors import HubError
 from instar.client.http import Client, JsonObject
 from instar.client.pins import Pin
-from instar.client.trust import Trust, changed, vouched_for
 from instar.wire import signatures
 
 from .devices import ROLES
 
-POLL_S = 25.0
-"""How long one question for the decision waits."""
-_SLACK_S = 10.0
 _DEFAULT_SCOPES = {"operator": ("observe", "write"), "node": ("node",)}
-_FAILED = {
-    "rejected": ("forbidden", "the hub's operator turned this machine away", "Ask them, then pair again."),
-    "expired": ("timeout", "nobody decided on the request in time", "Ask the hub's operator, then pair again."),
-    "superseded": ("conflict", "this machine asked for something else meanwhile", "Pair again."),
-}
 
 
 @command("instar pair --name workshop", "instar pair --scope observe --json")
@@ -61,7 +49,7 @@ def pair(
         pins.forget_pin(hub.environ, hub.access.url)
         device.forget_session(hub.environ, hub.access.url)
     known = pins.pin_of(hub.environ, hub.access.url) or Pin()
-    trust = _trust(hub, known, fingerprint)
+    trust = trust_at_first(hub, known, fingerprint, again=f"instar pair {hub.access.url}")
     seed = device.own_seed(hub.environ)
     client = Client(hub.access.url, hub.access.token, timeout_s=hub.timeout_s, trust=trust)
     handshake = device.begin(client, seed, known)
@@ -71,74 +59,17 @@ def pair(
     if by_code:
         return _by_code(hub, client, pin, name)
     asked = list(scopes or _DEFAULT_SCOPES[role])
-    _be_let_in(hub, client, _ask(client, seed, handshake, role, asked, name))
+    facts = device.own_facts(name)
+    request = ask_until_open(
+        hub,
+        lambda: device.ask(client, seed, handshake, role=role, scopes=asked, facts=facts),
+        wait_s=0.0,
+        enable="instar pairing enable",
+    )
+    be_let_in(hub, client, request, approve="instar devices approve")
     signed_in = device.sign_in(client, seed, device.begin(client, seed, pin), role=role)
     pin = replace(pin, device_id=signatures.device_id(own))
     return _remember(hub, pin, signed_in)
-
-
-def _trust(hub: Session, known: Pin, fingerprint: str) -> Trust:
-    """Return what makes the hub's certificate good from now on; at first contact a person is asked.
-
-    Raises:
-        HubError: `hub_changed`, or `hub_untrusted` where nobody can be asked.
-    """
-    url = hub.access.url
-    if urlsplit(url).scheme != "https":
-        if urlsplit(url).scheme == "http" and not is_loopback(url):
-            hub.output.note("This connection is not encrypted: whoever carries it reads and changes what is said.")
-        return hub.trust
-    if fingerprint and known.certificate and fingerprint != known.certificate:
-        raise changed(url, "certificate", expected=known.certificate, found=fingerprint, source="the last pairing")
-    if fingerprint:
-        return hub.trust._replace(certificate=fingerprint, source="--fingerprint")
-    if hub.trust.certificate:
-        return hub.trust
-    try:
-        vouched_for(url, hub.trust, hub.timeout_s)
-    except HubError as error:
-        if error.code != "hub_untrusted":
-            raise
-        found = str(error.detail["found"])
-        if not hub.may_ask:
-            same = f"If `instar tls fingerprint` on the hub says the same, run: instar pair {url} --fingerprint {found}"
-            raise HubError(error.code, error.message, hint=same, detail=error.detail) from error
-        hub.output.note(f"The certificate of {url} is {found}")
-        hub.confirm("Does `instar tls fingerprint` say the same on the hub?", yes=False)
-        return hub.trust._replace(certificate=found, source="the first contact")
-    return hub.trust
-
-
-def _ask(
-    client: Client, seed: bytes, handshake: device.Handshake, role: str, scopes: list[str], name: str
-) -> JsonObject:
-    """Ask to be let in; a machine that was let in for all of it already has nothing to ask."""
-    try:
-        return device.ask(client, seed, handshake, role=role, scopes=scopes, facts=device.own_facts(name))
-    except HubError as error:
-        if error.code != "conflict":
-            raise
-        return {"state": "approved"}
-
-
-def _be_let_in(hub: Session, client: Client, request: JsonObject) -> None:
-    """Wait until the request is decided.
-
-    Raises:
-        HubError: It was turned away, or nobody decided in time.
-    """
-    state = request["state"]
-    if state == "pending":
-        hub.output.note(
-            f"Waiting; the request ends {relative(request['expires_at'])}.\n"
-            f"  On the hub run: instar devices approve {request['id']}"
-        )
-    while state == "pending":
-        asked = {"request_id": request["id"], "wait": POLL_S}
-        state = client.invoke("devices.outcome", asked, timeout_s=POLL_S + _SLACK_S)["state"]
-    if state != "approved":
-        code, message, hint = _FAILED[state]
-        raise HubError(code, message, hint=hint, retryable=False)
 
 
 def _by_code(hub: Session, client: Client, pin: Pin, name: str) -> Answer:

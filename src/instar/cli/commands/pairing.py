@@ -23,7 +23,7 @@ def enable(session: Session, *, for_s: float) -> Answer:
 
     They only ask: `instar devices approve` lets one in. The window closes by itself.
     """
-    return _answer(session.invoke("pairing.open", for_s=for_s))
+    return open_for(session, for_s)
 
 
 @command("instar pairing disable")
@@ -32,13 +32,13 @@ def disable(session: Session) -> Answer:
 
     What waits already can still be approved; devices that were let in are not touched.
     """
-    return _answer(session.invoke("pairing.close"))
+    return close(session)
 
 
 @command("instar pairing status")
 def status(session: Session) -> Answer:
     """Say whether unknown devices may ask."""
-    return _answer(session.invoke("pairing.status"))
+    return window(session)
 
 
 @command("instar pairing code --scope observe --name tablet --json")
@@ -55,6 +55,21 @@ def code(session: Session, *, scopes: tuple[str, ...], role: str, name: str, exp
     if session.output.form == "text":
         session.output.note(f"Type it into the device; it works once and ends {relative(made['expires_at'])}:")
     return Answer(made, [made["code"]])
+
+
+def open_for(session: Session, for_s: float) -> Answer:
+    """Open the window; `instar node pairing` is the same one."""
+    return _answer(session.invoke("pairing.open", for_s=for_s))
+
+
+def close(session: Session) -> Answer:
+    """Close the window."""
+    return _answer(session.invoke("pairing.close"))
+
+
+def window(session: Session) -> Answer:
+    """Say how the window is."""
+    return _answer(session.invoke("pairing.status"))
 
 
 def _answer(window: JsonObject) -> Answer:
