@@ -36,6 +36,17 @@ export interface AddPerson {
   "rooms"?: string[] | null;
 }
 
+/** Name a machine. */
+export interface AddTarget {
+  "label": string;
+  "address": string;
+  "port"?: number | null;
+  "mode"?: SshMode;
+  "key"?: string;
+  "known_host"?: string;
+  "is_default"?: boolean;
+}
+
 /** Payload of every `agent.*` event. */
 export interface AgentEvent {
   "agent_id": string;
@@ -134,6 +145,15 @@ export interface ApplyRoom {
   "write_policy"?: WritePolicy;
 }
 
+/** Let a machine in as a node, and say in the same step what it may be asked. */
+export interface ApproveNode {
+  "request_id": string;
+  "digest"?: string;
+  "permit"?: Permit;
+  "labels"?: Record<string, string>;
+  "name"?: string;
+}
+
 /** Let a device in, with these grants. What is left out is as it was asked for; nothing can be wider. */
 export interface ApprovePairing {
   "request_id": string;
@@ -175,6 +195,18 @@ export interface ArtifactQuery {
   "thread_id"?: string;
   "dm_id"?: string;
   "session_id"?: string;
+}
+
+/** To a node: `prepare` (Preparation → Prepared), `start` (Start → Ok), `cancel`, `signal`, `resize`,
+    `close_input` (CallOrder → Ok), `recall` (Recall → Recalled), `resume` (CallOrder → Ok).
+
+    `start` names the stream on which the call's chunks travel: `stream` of this frame. */
+export interface Ask {
+  "t": "ask";
+  "id": number;
+  "method": string;
+  "params": unknown;
+  "stream"?: number;
 }
 
 /** A device begins. */
@@ -357,6 +389,16 @@ export interface ChangeSettings {
   "comment"?: string;
 }
 
+/** How bad a finding is. */
+export type CheckLevel = "error" | "ok" | "warn";
+
+/** The input of the watched call ends here. */
+export interface CloseInput {
+  "t": "close_input";
+  "stream": number;
+  "size_bytes": number;
+}
+
 /** What the console may do for this caller. */
 export interface ConsoleAccess {
   "can_send_human": boolean;
@@ -413,6 +455,14 @@ export interface CreatedKey {
   "token": string;
 }
 
+/** Either way: chunks of this stream and channel may go up to (not beyond) this offset. It never goes back. */
+export interface Credit {
+  "t": "credit";
+  "stream": number;
+  "channel": number;
+  "upto": number;
+}
+
 /** A cron expression of five fields (or six, seconds last), read in a time zone.
 
     A local time that daylight saving skips fires at the end of the gap; one that comes twice fires once. Only an
@@ -422,6 +472,23 @@ export interface Cron {
   "kind": "cron";
   "expression": string;
   "time_zone"?: string;
+}
+
+/** What a node offers, said when it connects and whenever it changes. Nothing of it is granted by saying so. */
+export interface Declaration {
+  "name"?: string;
+  "platform"?: string;
+  "version"?: string;
+  "commands"?: string[];
+  "capabilities"?: string[];
+  "labels"?: Record<string, string>;
+  "roots"?: string[];
+  "working_dir"?: string;
+  "sandboxes"?: Sandbox[];
+  "concurrency"?: number;
+  "path_env"?: string;
+  "permissions"?: Record<string, boolean>;
+  "details"?: Record<string, unknown>;
 }
 
 /** Text of a streaming run. The `message.created` with this message id replaces it.
@@ -496,6 +563,13 @@ export interface DirectConversation {
   "last_message_at"?: string;
   "unread_count"?: number;
   "last_read_seq"?: number;
+}
+
+/** One mounted file system. */
+export interface Disk {
+  "mount": string;
+  "total_bytes": number;
+  "available_bytes": number;
 }
 
 /** A page of a direct conversation's messages. */
@@ -586,6 +660,13 @@ export interface EventView {
   "device"?: Record<string, unknown> | null;
   "schedule"?: Record<string, unknown> | null;
   "slot"?: Record<string, unknown> | null;
+  "node"?: Record<string, unknown> | null;
+  "ssh"?: Record<string, unknown> | null;
+  "route"?: Record<string, unknown> | null;
+  "call"?: Record<string, unknown> | null;
+  "approval"?: Record<string, unknown> | null;
+  "rule"?: Record<string, unknown> | null;
+  "rules"?: Record<string, unknown> | null;
   "replay_gap"?: Record<string, unknown> | null;
 }
 
@@ -606,6 +687,33 @@ export interface Every {
 /** A single-use sign-in code: from a console link's fragment, or a setup code typed by a person. */
 export interface ExchangeCode {
   "code": string;
+}
+
+/** One finding about remote execution. */
+export interface ExecCheck {
+  "id": string;
+  "level": CheckLevel;
+  "title": string;
+  "message": string;
+  "hint"?: string;
+  "subject"?: string;
+}
+
+/** The state of remote execution: what the Remote Exec Status panel and `instar doctor` show. */
+export interface ExecStatus {
+  "backend": string;
+  "target_id"?: string;
+  "target_name"?: string;
+  "routed_by"?: string;
+  "nodes_paired"?: number;
+  "nodes_connected"?: number;
+  "ssh_targets"?: number;
+  "ssh_pinned"?: number;
+  "ssh_keys"?: number;
+  "ssh_keys_unreadable"?: number;
+  "ssh_client"?: string;
+  "is_local_forbidden"?: boolean;
+  "checks"?: ExecCheck[];
 }
 
 /** The last line of an export. */
@@ -640,6 +748,11 @@ export interface Gap {
   "replay_gap": unknown;
 }
 
+/** Make an Ed25519 key. */
+export interface GenerateKey {
+  "name": string;
+}
+
 /** `ok` or `ready`; otherwise the answer is an error. */
 export interface Health {
   "status": string;
@@ -652,6 +765,14 @@ export interface Hello {
   "feed"?: boolean;
   "cursor"?: string;
   "signals"?: boolean;
+  "node"?: Declaration | null;
+}
+
+/** A node's telemetry over time, newest first. */
+export interface HistoryQuery {
+  "node_id": string;
+  "limit"?: number;
+  "before"?: string;
 }
 
 /** The hub's vital signs. */
@@ -677,6 +798,13 @@ export interface HubSwitch {
   "stopped": boolean;
   "reason"?: string;
   "cancelled_runs"?: number;
+}
+
+/** Take a private key (OpenSSH or PEM); one that is protected needs its passphrase. */
+export interface ImportKey {
+  "name": string;
+  "private_key": string;
+  "passphrase"?: string;
 }
 
 /** Items in order of `seq`. `low_water`: everything up to it is settled. */
@@ -823,6 +951,78 @@ export interface Network {
   "warnings": Warning[];
 }
 
+/** A target of calls: a node, the hub's own machine, or an SSH target (which reports nothing of itself). */
+export interface Node {
+  "id": string;
+  "name": string;
+  "kind": NodeKind;
+  "is_connected"?: boolean;
+  "dialect"?: string;
+  "platform"?: string;
+  "version"?: string;
+  "fingerprint"?: string;
+  "address"?: string;
+  "alias"?: string;
+  "labels"?: Record<string, string>;
+  "capabilities"?: string[];
+  "declared"?: string[];
+  "commands"?: string[];
+  "permit"?: Permit;
+  "working_dir"?: string;
+  "roots"?: string[];
+  "sandboxes"?: string[];
+  "permissions"?: Record<string, boolean>;
+  "path_env"?: string;
+  "details"?: Record<string, unknown>;
+  "connected_at"?: string;
+  "last_seen_at"?: string;
+  "telemetry"?: Telemetry | null;
+  "is_stale"?: boolean;
+  "calls_running"?: number;
+  "calls_max"?: number;
+  "host_pinned"?: boolean | null;
+  "is_default"?: boolean;
+}
+
+/** How a target is reached. */
+export type NodeKind = "local" | "node" | "ssh";
+
+/** Nodes: the local one, then connected ones, then the others; by name. */
+export interface NodeList {
+  "nodes": Node[];
+}
+
+/** Which nodes to list. */
+export interface NodeQuery {
+  "connected"?: boolean;
+  "select"?: string;
+}
+
+/** One node by its id, alias or unique name. */
+export interface NodeRef {
+  "node_id": string;
+}
+
+/** A machine that asks to be a node. */
+export interface NodeRequest {
+  "request_id": string;
+  "device_id": string;
+  "digest": string;
+  "fingerprint": string;
+  "facts": Facts;
+  "created_at": string;
+  "expires_at": string;
+  "asked"?: Scope[];
+  "declaration"?: Declaration | null;
+  "address"?: string;
+  "dialect"?: string;
+}
+
+/** Machines that ask, oldest first. */
+export interface NodeRequestList {
+  "requests": NodeRequest[];
+}
+
 /** No parameters. */
 export interface Nothing {
 }
@@ -858,6 +1058,17 @@ export interface OpenSession {
 export interface Origin {
   "network_id": string;
   "message_id": string;
+}
+
+/** A call of a room wrote more; `calls.output` replaces it. Text is what was written as UTF-8, as far as it fits. */
+export interface OutputSignal {
+  "signal": "call.output";
+  "call_id": string;
+  "room": string;
+  "channel": number;
+  "offset": number;
+  "size_bytes": number;
+  "text": string;
 }
 
 /** Where a page stands in its list. */
@@ -959,6 +1170,13 @@ export interface PasswordSignIn {
   "password": string;
 }
 
+/** What a node may be asked. Pairing alone gives an empty one. */
+export interface Permit {
+  "commands"?: string[];
+  "env"?: string[];
+  "agents"?: string[] | null;
+}
+
 /** A person with a password. The password is never shown, nor its hash. */
 export interface Person {
   "id": string;
@@ -979,6 +1197,13 @@ export interface PersonList {
 /** One person by login or id. */
 export interface PersonRef {
   "person_id": string;
+}
+
+/** Pin host keys: known_hosts lines, or what a scan shows now when its fingerprint is the one named. */
+export interface PinHost {
+  "ssh_target_id": string;
+  "known_host"?: string;
+  "fingerprint"?: string;
 }
 
 /** Are you there? */
@@ -1077,6 +1302,13 @@ export interface Protocols {
   "pair": string[];
 }
 
+/** A provider of models that the node reaches: which, never with what secret. */
+export interface Provider {
+  "name": string;
+  "models"?: string[];
+  "url"?: string;
+}
+
 /** Put or take a reaction. */
 export interface ReactMessage {
   "message_id": string;
@@ -1141,6 +1373,13 @@ export interface Redaction {
   "reason"?: string;
 }
 
+/** A node's refusal of an `ask`. */
+export interface Refusal {
+  "t": "refusal";
+  "id": number;
+  "error": ErrorBody;
+}
+
 /** Claim an agent id, or the slug of a name. */
 export interface RegisterAgent {
   "requested_agent_id"?: string;
@@ -1186,6 +1425,13 @@ export interface ReplayGap {
 export interface ReplayInbox {
   "agent_id": string;
   "items": number[];
+}
+
+/** A node's answer to an `ask`. */
+export interface Reply {
+  "t": "reply";
+  "id": number;
+  "result": unknown;
 }
 
 /** Pairing requests that wait, oldest first. */
@@ -1320,6 +1566,36 @@ export interface RunSignal {
 /** Where a run stands. `hub.runs.machine` holds the table of moves. */
 export type RunState = "admitted" | "cancelled" | "done" | "failed" | "leased" | "streaming" | "waiting";
 
+/** Something that runs programs: an interpreter, a compiler. */
+export interface Runtime {
+  "name": string;
+  "version"?: string;
+  "path"?: string;
+}
+
+/** How far a call is kept from the machine it runs on. */
+export type Sandbox = "network" | "none" | "strict";
+
+/** Ask a host for its keys. What the network says is not trusted by this: compare the fingerprints. */
+export interface ScanHost {
+  "address": string;
+  "port"?: number | null;
+}
+
+/** What a host showed. */
+export interface ScannedHost {
+  "host": string;
+  "port": number;
+  "keys": ScannedKey[];
+}
+
+/** One host key. */
+export interface ScannedKey {
+  "kind": string;
+  "fingerprint": string;
+  "known_host": string;
+}
+
 /** A schedule as callers see it. */
 export interface Schedule {
   "id": string;
@@ -1353,7 +1629,7 @@ export interface ScheduleRef {
 }
 
 /** What a grant allows. A grant can only be narrowed when it is passed on. */
-export type Scope = "admin" | "approve" | "attach" | "devices" | "keys" | "node" | "observe" | "operate" | "pair" | "write";
+export type Scope = "admin" | "approve" | "attach" | "devices" | "execute" | "keys" | "node" | "observe" | "operate" | "pair" | "write";
 
 /** A message that matches, and an excerpt with the matches between U+0001 and U+0002. */
 export interface SearchHit {
@@ -1439,11 +1715,23 @@ export interface SessionRef {
   "session_id": string;
 }
 
+/** Give a node labels; they win over those that it declares. An empty value hides a declared one. */
+export interface SetLabels {
+  "node_id": string;
+  "labels": Record<string, string>;
+}
+
 /** Give a person another password; every session of theirs ends. One's own needs the current one. */
 export interface SetPassword {
   "person_id": string;
   "password": string;
   "current"?: string;
+}
+
+/** Say what a node may be asked from now on. */
+export interface SetPermit {
+  "node_id": string;
+  "permit": Permit;
 }
 
 /** What the agent says of itself; a signal tells the others, and it ends with the last attachment. */
@@ -1571,6 +1859,58 @@ export interface SlotQuery {
 /** How a slot ended. */
 export type SlotState = "fired" | "missed";
 
+/** A managed key; its private half is encrypted at rest and never shown. */
+export interface SshKey {
+  "id": string;
+  "name": string;
+  "public_key": string;
+  "fingerprint": string;
+  "created_at": string;
+  "targets"?: number;
+  "is_readable"?: boolean;
+}
+
+/** Managed keys. */
+export interface SshKeyList {
+  "keys": SshKey[];
+}
+
+/** One managed key by its id or name. */
+export interface SshKeyRef {
+  "ssh_key_id": string;
+}
+
+/** Who speaks SSH. */
+export type SshMode = "managed" | "system";
+
+/** A machine that is reached by SSH. */
+export interface SshTarget {
+  "id": string;
+  "label": string;
+  "address": string;
+  "mode": SshMode;
+  "created_at": string;
+  "port"?: number | null;
+  "key_id"?: string;
+  "key_name"?: string;
+  "known_host"?: string;
+  "host_fingerprints"?: string[];
+  "is_default"?: boolean;
+  "is_blocked"?: boolean;
+  "blocked_fingerprint"?: string;
+  "last_test"?: SshTest | null;
+}
+
+/** What a connectivity test found. */
+export interface SshTest {
+  "ok": boolean;
+  "tested_at": string;
+  "failure_code"?: string;
+  "message"?: string;
+  "hint"?: string;
+  "duration_s"?: number;
+}
+
 /** Stop every agent: cancel runs, refuse agent messages and wakes until resumed. */
 export interface StopAll {
   "reason"?: string;
@@ -1589,6 +1929,54 @@ export interface Target {
 
 /** Where a message goes. */
 export type TargetKind = "dm" | "room" | "session" | "thread";
+
+/** SSH targets, the default first. */
+export interface TargetList {
+  "targets": SshTarget[];
+}
+
+/** One target by its id or label. */
+export interface TargetRef {
+  "ssh_target_id": string;
+}
+
+/** How a machine is, by its own word. */
+export interface Telemetry {
+  "taken_at"?: string;
+  "cpu_count"?: number;
+  "cpu_percent"?: number;
+  "cpu_percents"?: number[];
+  "memory_total_bytes"?: number;
+  "memory_available_bytes"?: number;
+  "disks"?: Disk[];
+  "load"?: number[];
+  "uptime_s"?: number;
+  "runtimes"?: Runtime[];
+  "providers"?: Provider[];
+  "agents"?: Runtime[];
+  "calls_running"?: number;
+}
+
+/** Reports, newest first. */
+export interface TelemetryHistory {
+  "reports": Telemetry[];
+  "has_more": boolean;
+}
+
+/** A node reported how it is; `nodes.get` replaces it. */
+export interface TelemetrySignal {
+  "signal": "node.telemetry";
+  "node_id": string;
+  "telemetry": Telemetry;
+}
+
+/** Either way, without an answer. From a node: `declare` (Declaration), `telemetry` (Telemetry), `started`
+    (CallOrder), `ended` (Outcome, repeated until it is settled). To a node: `settled` (CallOrder). */
+export interface Tell {
+  "t": "tell";
+  "method": string;
+  "params": unknown;
+}
 
 /** More of the answer's text. */
 export interface TextDelta {
@@ -1641,6 +2029,12 @@ export interface ToolCallUpdate {
   "content"?: Record<string, unknown>[];
 }
 
+/** Send no more on this stream; the call goes on. */
+export interface Unwatch {
+  "t": "unwatch";
+  "stream": number;
+}
+
 /** Change what is given. `wake_rooms` maps room ids to policies; an empty string removes an entry.
 
     The older spelling is accepted: `read: all|mentions|thread_only|never` is `wake`; `reply: never` with no
@@ -1690,6 +2084,17 @@ export interface UpdateSchedule {
 export interface UpdateSession {
   "session_id": string;
   "label": string;
+}
+
+/** Change parts of a target; None keeps one as it is. */
+export interface UpdateTarget {
+  "ssh_target_id": string;
+  "label"?: string | null;
+  "address"?: string | null;
+  "port"?: number | null;
+  "mode"?: SshMode | null;
+  "key"?: string | null;
+  "is_default"?: boolean | null;
 }
 
 /** A file; its bytes are the request body. */
@@ -1746,6 +2151,26 @@ export interface Warning {
   "docs_url"?: string;
 }
 
+/** Send me a call's output as binary chunks on this stream, from these offsets, and its end when it comes.
+
+    Chunks that the client sends on the same stream are the call's input, if it has any: none before the hub gave
+    `credit` for it. What lies `LINK_CREDIT_BYTES` before that has arrived; after a break, send from there again. */
+export interface Watch {
+  "t": "watch";
+  "stream": number;
+  "call_id": string;
+  "offsets"?: Record<string, number>;
+  "credit_bytes"?: number;
+}
+
+/** A watched call has ended (its `Call`), or cannot be watched; the stream is over. */
+export interface Watched {
+  "t": "watched";
+  "stream": number;
+  "call"?: unknown | null;
+  "error"?: ErrorBody | null;
+}
+
 /** The first frame of the hub. `cursor`: where the feed stands; what the client missed follows. */
 export interface Welcome {
   "t": "welcome";
@@ -1753,6 +2178,7 @@ export interface Welcome {
   "network_id": string;
   "principal": string;
   "cursor": string;
+  "node_id"?: string;
 }
 
 /** Who the caller is to the hub. */
@@ -1883,4 +2309,24 @@ export interface Operations {
   "settings.history": { params: Nothing; result: SettingsHistory };
   "settings.rollback": { params: RollbackSettings; result: SettingsChanged };
   "settings.schema": { params: Nothing; result: SettingsSchema };
+  "nodes.list": { params: NodeQuery; result: NodeList };
+  "nodes.get": { params: NodeRef; result: Node };
+  "nodes.requests": { params: Nothing; result: NodeRequestList };
+  "nodes.approve": { params: ApproveNode; result: Node };
+  "nodes.permit": { params: SetPermit; result: Node };
+  "nodes.label": { params: SetLabels; result: Node };
+  "nodes.history": { params: HistoryQuery; result: TelemetryHistory };
+  "nodes.exec_status": { params: Nothing; result: ExecStatus };
+  "ssh.keys": { params: Nothing; result: SshKeyList };
+  "ssh.generate_key": { params: GenerateKey; result: SshKey };
+  "ssh.import_key": { params: ImportKey; result: SshKey };
+  "ssh.remove_key": { params: SshKeyRef; result: SshKey };
+  "ssh.targets": { params: Nothing; result: TargetList };
+  "ssh.add_target": { params: AddTarget; result: SshTarget };
+  "ssh.update_target": { params: UpdateTarget; result: SshTarget };
+  "ssh.remove_target": { params: TargetRef; result: SshTarget };
+  "ssh.test": { params: TargetRef; result: SshTest };
+  "ssh.scan": { params: ScanHost; result: ScannedHost };
+  "ssh.pin": { params: PinHost; result: SshTarget };
+  "ssh.unpin": { params: TargetRef; result: SshTarget };
 }

@@ -18,6 +18,7 @@ from instar.doors.network.door import NetworkDoor
 from instar.hub.identity.handlers import console_url
 from instar.hub.identity.roots import local_root
 from instar.hub.operations.recorder import trim_ledger
+from instar.hub.secrets.secrets import KEY_FILE
 from instar.hub.settings.binding import Address, base_url, check_bind, encrypts, url_of
 from instar.hub.settings.keys import SECRETS
 from instar.hub.settings.load import Loaded
@@ -48,6 +49,8 @@ EXPIRY_S = 1.0
 LAST_USED_FLUSH_S = 60.0
 LEDGER_TRIM_S = 3_600.0
 SLOTS_TRIM_S = 600.0
+NODES_FLUSH_S = 5.0
+NODES_SWEEP_S = 60.0
 UPLOAD_SWEEP_S = 21_600.0
 """Four times a day, as a duty comes first after its time and a hub may be restarted daily."""
 
@@ -118,6 +121,7 @@ class App:
             closing.push_async_callback(parts.nodes.close)
             closing.push_async_callback(parts.identity.flush)
             closing.push_async_callback(self._background.close)
+            closing.push_async_callback(parts.calls.close)
             closing.callback(parts.presences.close)
             closing.push_async_callback(parts.delivery.close)
             closing.push_async_callback(parts.schedules.close)
@@ -143,9 +147,15 @@ class App:
         await parts.delivery.load()
         await parts.schedules.load()
         await parts.nodes.load()
+        await parts.approvals.load()
         await parts.identity.local_grant(self.data_dir / LOCAL_GRANT)
         parts.identity.devices.hub_key.load(self.data_dir / HUB_KEY)
+        await parts.secrets.load(self.data_dir / KEY_FILE, parts.store)
+        await parts.ssh.load()
+        await parts.approvals.load()
+        await parts.calls.load()
         is_first = await declare(parts.store, parts.rooms.apply, parts.agents.declaring)
+        parts.calls.open()
         await parts.runs.open()
         parts.schedules.open()
         self._background.start("search", parts.rooms.search.run())
@@ -224,7 +234,10 @@ class App:
             lambda: parts.store.transact(lambda tx: trim_ledger(tx, ago(LEDGER_KEEP_S))),
         )
         maintenance.every(SLOTS_TRIM_S, "trim slots", parts.schedules.trim)
+        maintenance.every(SLOTS_TRIM_S, "sweep the output of calls", parts.calls.sweep)
         maintenance.every(LEDGER_TRIM_S, "forget what is past", parts.identity.forget_past)
+        maintenance.every(NODES_FLUSH_S, "write down how nodes are", parts.nodes.flush)
+        maintenance.every(NODES_SWEEP_S, "sweep telemetry", parts.nodes.sweep)
         maintenance.every(UPLOAD_SWEEP_S, "sweep uploads", lambda: parts.rooms.sweep_uploads(ago(UPLOAD_KEEP_S)))
         return maintenance
 

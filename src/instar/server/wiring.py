@@ -8,6 +8,7 @@ from instar.assistant import echo
 from instar.base.tasks import TaskScope
 from instar.bus.fanout import Fanout, Pump
 from instar.hub.agents.agents import Agents
+from instar.hub.approvals.approvals import Approvals
 from instar.hub.delivery.delivery import Delivery
 from instar.hub.delivery.guard import LoopGuard
 from instar.hub.delivery.policy import DeliveryPolicy
@@ -21,10 +22,12 @@ from instar.hub.presence.presences import Presences, own_entry
 from instar.hub.rooms import RoomPolicy, Rooms
 from instar.hub.runs.runs import Runs
 from instar.hub.schedules.schedules import Schedules
+from instar.hub.secrets import Secrets
 from instar.hub.settings.handlers import SettingsHandlers
 from instar.hub.settings.live import Live
 from instar.hub.settings.load import Loaded
 from instar.hub.settings.tree import Settings
+from instar.hub.ssh.ssh import SshTargets
 from instar.store.backup import BLOB_FOLDER
 from instar.store.blobs import Blobs
 from instar.store.sqlite import SqliteStore
@@ -48,12 +51,15 @@ class Parts:
     delivery: Delivery
     runs: Runs
     schedules: Schedules
+    secrets: Secrets
+    ssh: SshTargets
     card: Card
     hub: Hub
     blobs: Blobs
     operations: Operations
     presences: Presences
     nodes: Nodes
+    approvals: Approvals
     live: Live
     settings: SettingsHandlers
 
@@ -62,6 +68,8 @@ class Parts:
         self.delivery.obey(_delivery_policy(settings))
         self.rooms.obey(_room_policy(settings))
         self.runs.budget_s = settings.runs.budget_s
+        self.approvals.obey(settings.approvals.expires_s)
+        self.nodes.obey(is_local=settings.nodes.local, telemetry_keep_s=settings.nodes.telemetry_keep_s)
         self.operations.obey(settings.limits.requests_per_s)
 
 
@@ -108,24 +116,39 @@ def wire(
     )  # fmt: skip
     runs.serve(echo.NAME, echo.Echo())
     schedules = Schedules(store, pump, identity, rooms, agents, delivery.switch, network, scope)
+    secrets = Secrets()
+    ssh = SshTargets(store, pump, secrets, scope)
     presences = Presences(fanout, own_entry(network))
-    nodes = Nodes(store, pump, fanout, identity, scope)
+    approvals = Approvals(
+        store, pump, authority, rooms.directory, data_dir, scope, expires_s=settings.approvals.expires_s
+    )
+    nodes = _nodes(store, pump, fanout, identity, scope, ssh)
+    nodes.obey(is_local=settings.nodes.local, telemetry_keep_s=settings.nodes.telemetry_keep_s)
     live = Live(loaded)
     settings_handlers = SettingsHandlers(live, store)
     logs = LogHandlers(data_dir, is_kept=settings.log.file)
     counts = _counts(rooms, agents, delivery, streams)
     card = Card(store, authority, settings.auth, network, data_dir, counts, addresses)
-    bindings = (
-        *card.bindings(), *settings_handlers.bindings(), *logs.bindings(), *identity.bindings(), *rooms.bindings(),
-        *agents.bindings(), *delivery.bindings(), *runs.bindings(),
-        *schedules.bindings(), *Audit(store).bindings(), *presences.bindings(),
+    bound = (
+        card, settings_handlers, logs, identity, rooms, agents, delivery, runs, schedules, Audit(store), presences, ssh,
+        nodes, approvals,
     )  # fmt: skip
-    operations = Operations(store, identity, bindings)
+    operations = Operations(store, identity, [binding for noun in bound for binding in noun.bindings()])
     hub = Hub(network, identity, operations, agents, delivery, presences, nodes, scope)
     return Parts(
-        store, pump, fanout, identity, rooms, agents, delivery, runs, schedules, card, hub, blobs,
-        operations, presences, nodes, live, settings_handlers,
+        store, pump, fanout, identity, rooms, agents, delivery, runs, schedules, secrets, ssh, card, hub, blobs,
+        operations, presences, nodes, approvals, live, settings_handlers,
     )  # fmt: skip
+
+
+def _nodes(
+    store: SqliteStore, pump: Pump, fanout: Fanout, identity: Identity, scope: TaskScope, ssh: SshTargets
+) -> Nodes:
+    """Return the nodes, with what SSH targets add to how they are shown."""
+    nodes = Nodes(store, pump, fanout, identity, scope)
+    nodes.views.neighbours.append(ssh.nodes)
+    nodes.status.parts.append(ssh.status.examine)
+    return nodes
 
 
 def _counts(rooms: Rooms, agents: Agents, delivery: Delivery, streams: Streams) -> Counts:

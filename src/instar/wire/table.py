@@ -6,12 +6,14 @@ from typing import Any
 
 from . import (
     agents,
+    approvals,
     audit,
     delivery,
     devices,
     hub,
     identity,
     messages,
+    nodes,
     people,
     presence,
     rooms,
@@ -19,6 +21,7 @@ from . import (
     schedules,
     sessions,
     settings,
+    ssh,
 )
 from .operation import Operation
 
@@ -26,7 +29,7 @@ AnyOperation = Operation[Any, Any]
 
 _NOUNS = (
     hub, audit, identity, people, devices, presence, rooms, sessions, messages, agents, delivery, runs, schedules,
-    settings,
+    settings, nodes, ssh, approvals,
 )  # fmt: skip
 
 TABLE: Mapping[str, AnyOperation] = MappingProxyType(

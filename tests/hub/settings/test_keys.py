@@ -13,7 +13,10 @@ from instar.hub.settings.keys import (
 )  # fmt: skip
 from instar.wire.settings import Reload
 
-HOST = {"data_dir", "listen.address", "listen.compat", "pairing.auto_approve", "tls.mode", "tls.certificate", "tls.key"}
+HOST = {
+    "data_dir", "listen.address", "listen.compat", "pairing.auto_approve", "tls.mode", "tls.certificate", "tls.key",
+    "nodes.local",
+}  # fmt: skip
 """The keys by which somebody at a door could open the hub wider, or make it run or read something."""
 HOST_SERVER = {"server.public_url", "server.allowed_origins", "server.allowed_hosts", "server.trusted_proxies"}
 LIVE_SECTIONS = {"limits", "uploads", "delivery", "loops", "runs"}
@@ -47,7 +50,7 @@ def test_what_only_the_host_may_change() -> None:
 def test_what_holds_at_once() -> None:
     live = {key for key in KEYS if reload_of(key) is Reload.LIVE}
     of_sections = {key for key in KEYS if key.partition(".")[0] in LIVE_SECTIONS}
-    assert live == of_sections | {"log.level", "server.access_log"}
+    assert live == of_sections | {"log.level", "server.access_log", "nodes.telemetry_keep_s"}
 
 
 def test_a_key_that_no_row_names_is_the_hosts() -> None:

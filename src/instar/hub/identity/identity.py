@@ -15,7 +15,7 @@ from instar.wire.names import Network
 
 from . import grant_table, local_grant, minting, sign_in
 from .appliers import Appliers
-from .attenuation import Wanted, attenuate
+from .attenuation import Wanted
 from .authentication import Authenticator, Credential
 from .authority import Authority
 from .devices import request_table
@@ -24,6 +24,7 @@ from .devices.devices import Devices
 from .devices.requests import PairingAsk
 from .handlers import Handlers
 from .keyring import Keyring
+from .loans import Loans
 from .lockout import Lockout
 from .notices import Notices
 from .people.passwords import Passwords
@@ -71,6 +72,7 @@ class Identity:
         self._store = store
         self._clock = clock
         self._keyring = Keyring()
+        self.loans = Loans(self._keyring)
         self.policy = policy
         self.speakers = Speakers()
         self.authority = Authority(policy, self.speakers, network)
@@ -235,19 +237,6 @@ class Identity:
 
         await self._store.transact(work)
         return token.text
-
-    def lend(self, wanted: Wanted) -> tuple[Grant, str]:
-        """Narrow the local operator's grant for a child of this process; return the grant and its token.
-
-        No table keeps it: it ends with `take_back`, and with the process.
-        """
-        grant, token = attenuate(local_root(), wanted), new_token(wanted.kind)
-        self._keyring.lend(grant, token.hash)
-        return grant, token.text
-
-    def take_back(self, grant_id: str) -> None:
-        """End a grant that was lent; its live sockets end at once."""
-        self._keyring.take_back(grant_id)
 
     async def console_code(self, grant: Grant) -> sign_in.Code:
         """Return a single-use code that signs a browser in under `grant`; `handlers.console_url` makes the link."""

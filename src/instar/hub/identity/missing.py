@@ -6,6 +6,7 @@ _HINTS = {
     "run": "List runs with `GET /v1/runs`.",
     "schedule": "List schedules with `instar schedules list`.",
     "key": "List keys with `instar keys list`.",
+    "node": "List nodes with `instar node list`.",
     "device": "List devices with `instar devices list`.",
     "person": "List people with `instar users list`.",
     "message": "Read the conversation for the ids of its messages.",
@@ -13,7 +14,7 @@ _HINTS = {
     "SSH target": "List SSH targets with `instar ssh targets`.",
     "dm": "Name its `participant_ids` to open it.",
 }
-_SEVERAL_NAMES = frozenset({"person", "device"})
+_SEVERAL_NAMES = frozenset({"person", "device", "node"})
 """Kinds that are found by more than one name: naming the one that is stored would tell that there is one."""
 
 

@@ -2,24 +2,33 @@
 
 from collections.abc import Callable, Collection, Sequence
 
+import msgspec
+
 from instar.base.clock import Micros, now
 from instar.base.tasks import TaskScope
 from instar.bus.fanout import Fanout, Pump
+from instar.hub.act import Bindings
 from instar.hub.execution import Executor
 from instar.hub.identity.identity import Identity
 from instar.hub.identity.principals import Caller
 from instar.policy.routing import TargetFacts
-from instar.store.seam import Store
+from instar.store.seam import Store, Transaction
+from instar.wire.devices import Device
+from instar.wire.events import Event
 from instar.wire.execution import Declaration, Outcome, Sandbox
 from instar.wire.nodes import LOCAL, NodeKind
 
+from . import records
 from .entrance import Entrance
+from .handlers import Handlers
 from .links import Ender, ExecutorFactory, NodeLink
 from .local import LocalTarget
 from .permits import refusal
 from .roster import KnownNode, Roster
 from .sessions import LinkedSession, NodeSession
+from .status import Status
 from .telemetry import Reports
+from .views import Views
 
 
 class Nodes:
@@ -46,10 +55,19 @@ class Nodes:
     ) -> None:
         self._store = store
         self._clock = clock
+        self._devices = identity.devices
         self.roster = Roster(pump, identity.devices.registry)
         self.reports = Reports(store)
         self.local = LocalTarget(self.roster)
+        self.views = Views(self.roster, self.reports, self.local, clock)
+        self.status = Status(self.roster, self.local)
         self._entrance = Entrance(store, self.roster, self.reports, fanout, scope, clock)
+        self._handlers = Handlers(identity.devices, self.roster, self.views, self.reports, self.status, clock)
+        pump.apply_with("device.removed", self._removed)
+
+    def bindings(self) -> Bindings:
+        """Return `nodes.*` with their handlers."""
+        return self._handlers.bindings()
 
     async def load(self) -> None:
         """Read what is kept of nodes; called once, before anything is served."""
@@ -60,6 +78,27 @@ class Nodes:
         """Write down what waits; connections that end from now on leave no event. Twice is no error."""
         self._entrance.is_stopping = True
         await self.reports.flush()
+
+    def obey(self, *, is_local: bool, telemetry_keep_s: float) -> None:
+        """Let these settings hold from now on."""
+        self.local.is_on = is_local
+        self.reports.keep_s = telemetry_keep_s
+
+    async def flush(self) -> None:
+        """Write down what nodes said of themselves. To be called every few seconds."""
+        await self.reports.flush()
+
+    async def sweep(self) -> None:
+        """Delete what is kept too long, or of devices that were forgotten. To be called each minute."""
+        await self.reports.sweep(self._clock())
+        forgotten = [record.id for record in await self._store.read(records.everyone) if not self._is_known(record.id)]
+
+        async def work(tx: Transaction) -> None:
+            for node_id in forgotten:
+                await records.forget(tx, node_id)
+
+        if forgotten:
+            await self._store.transact(work)
 
     # Doors
 
@@ -129,6 +168,12 @@ class Nodes:
         self.roster.on_entered(lambda session: callback(session.node_id))
 
     # Inner parts
+
+    def _is_known(self, node_id: str) -> bool:
+        return node_id == LOCAL or self._devices.registry.get(node_id) is not None
+
+    def _removed(self, event: Event) -> None:
+        self.reports.forget(msgspec.json.decode(event.payload, type=Device).id)
 
     def _facts(self, node: KnownNode) -> TargetFacts:
         session = node.session

@@ -1,11 +1,10 @@
 """The facade: what doors ask of the hub, and nothing more."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
 
-from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
 from instar.bus.fanout import R, Renderer
 from instar.hub.agents.agents import Agents
@@ -18,13 +17,12 @@ from instar.hub.identity.authentication import Credential, Signed
 from instar.hub.identity.devices.requests import PairingAsk
 from instar.hub.identity.identity import NOTHING, Identity
 from instar.hub.identity.principals import Caller
-from instar.hub.nodes.links import Ender, ExecutorFactory, NodeExecutor, NodeLink
+from instar.hub.nodes.links import NodeExecutor, NodeLink
 from instar.hub.nodes.nodes import Nodes
 from instar.hub.nodes.sessions import LinkedSession, NodeSession
 from instar.hub.presence.presence import Presence
 from instar.hub.presence.presences import Presences
 from instar.wire.devices import DeviceToken, PairingRequest
-from instar.wire.execution import Declaration
 from instar.wire.http import Request
 from instar.wire.names import Network
 from instar.wire.operation import ObjectKind, Operation, Verb
@@ -32,9 +30,10 @@ from instar.wire.presence import PresenceEntry
 
 from .attachments import Attachment, Attachments
 from .invoke import Operations
+from .machines import Machines
 
 
-class Hub:
+class Hub(Machines):
     """One hub, as doors see it.
 
     Args:
@@ -203,31 +202,6 @@ class Hub:
             missing = {name: value for name, value in machine.items() if not getattr(entry, name)}
             entry = msgspec.structs.replace(entry, device_id=device.id, **missing)
         return self._presences.open(caller, entry)
-
-    async def serve_node(self, caller: Caller, declaration: Declaration, link: NodeLink) -> LinkedSession:
-        """Take a node in that dialled in on a native link; see `Nodes.serve`."""
-        return await self._nodes.serve(caller, declaration, link)
-
-    async def serve_foreign_node(
-        self,
-        caller: Caller,
-        declaration: Declaration,
-        executor_factory: ExecutorFactory,
-        *,
-        dialect: str,
-        address: str,
-        end: Ender,
-    ) -> NodeSession:
-        """Take a node of another dialect in; see `Nodes.serve_foreign`."""
-        return await self._nodes.serve_foreign(
-            caller, declaration, executor_factory, dialect=dialect, address=address, end=end
-        )
-
-    async def watch_call(self, caller: Caller, call_id: str, watcher: Watcher, offsets: Mapping[int, int]) -> CallWatch:
-        """Send a call's output and its end to `watcher`; see `Calls.watch`."""
-        if self._calls is None:
-            raise InstarError("not_available", "this hub carries no calls out")
-        return await self._calls.watch(caller, call_id, watcher, offsets)
 
     def failed(self, agent_id: str, error: str) -> None:
         """Take note that the agent could not handle what it was woken for."""

@@ -35,6 +35,9 @@ RELOADS: Mapping[str, Reload] = {
     "delivery": Reload.LIVE,
     "loops": Reload.LIVE,
     "runs": Reload.LIVE,
+    "nodes": Reload.LIVE,
+    "nodes.local": Reload.HOST,
+    "calls": Reload.LIVE,
     "log": Reload.RESTART,
     "log.level": Reload.LIVE,
 }

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from instar.hub.calls.policy import CallPolicy
 from instar.hub.identity.policy import AuthPolicy, PairingPolicy
 from instar.wire import limits
 from instar.wire.limits import ID_PATTERN, NAME_MAX_CHARS
@@ -111,6 +112,22 @@ class RunSettings(Struct, frozen=True, kw_only=True):
     """Longest run in seconds."""
 
 
+class NodeSettings(Struct, frozen=True, kw_only=True):
+    """Machines that serve calls."""
+
+    local: bool = True
+    """Whether calls may run on the hub's own machine, under the hub's account; its node starts at the first of them."""
+    telemetry_keep_s: Seconds = limits.TELEMETRY_KEEP_S
+    """Seconds for which what nodes said of themselves is kept."""
+
+
+class ApprovalSettings(Struct, frozen=True, kw_only=True):
+    """Calls that wait for a person."""
+
+    expires_s: Seconds = limits.APPROVAL_S
+    """Seconds after which a call that nobody decided about is not run."""
+
+
 class LogSettings(Struct, frozen=True, kw_only=True):
     """What the hub says of its own work."""
 
@@ -149,5 +166,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     """When agents that answer each other are stopped."""
     runs: RunSettings = field(default_factory=RunSettings)
     """How long agents may work."""
+    approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
+    """Calls that wait for a person."""
+    nodes: NodeSettings = field(default_factory=NodeSettings)
+    """Machines that serve calls."""
+    calls: CallPolicy = field(default_factory=CallPolicy)
+    """What is kept of calls."""
     log: LogSettings = field(default_factory=LogSettings)
     """What the hub says of its own work."""

@@ -89,6 +89,11 @@ class Devices:
         held = self.registry.holder(grant.id) or self.registry.holder(grant.parent)
         return self.registry.view(held[0]) if held is not None else None
 
+    def waiting(self) -> list[PairingRequest]:
+        """Return the requests that wait for a decision, oldest first."""
+        due = {request.id for request in self._pending.due(self._clock())}
+        return [request for request in self._pending.all() if request.id not in due]
+
     async def decided(self, request_id: str, timeout_s: float) -> PairingRequest:
         """Wait for the decision on a request, at most so long; see `Entering.decided`."""
         return await self._entering.decided(request_id, timeout_s)
