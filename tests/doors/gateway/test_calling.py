@@ -33,7 +33,8 @@ async def test_a_node_calls_its_own_methods_alone(hub: Serving) -> None:
             error = (await peer.call(method))["error"]
             assert (error["code"], error["message"]) == ("INVALID_REQUEST", "unauthorized role: node")
         assert (await peer.call("instar.resume"))["error"]["details"]["code"] == "NOT_AVAILABLE"
-        assert (await peer.call("node.event", {"event": "x"}))["error"]["details"]["code"] == "NOT_AVAILABLE"
+        assert (await peer.call("node.event", {"event": "x"}))["payload"]["handled"] is False
+        assert (await peer.call("node.skills.update", {}))["error"]["details"]["code"] == "NOT_AVAILABLE"
 
 
 @pytest.mark.parametrize("generation", ["v3", "v4"])

@@ -29,7 +29,8 @@ async def test_a_call_is_answered_with_a_frame(hub: Serving) -> None:
 async def test_a_failed_method_is_an_answer_too(hub: Serving) -> None:
     for method, params, code in (
         ("no.such", {}, "UNKNOWN_METHOD"),
-        ("node.invoke", {}, "UNAVAILABLE"),
+        ("node.invoke", {}, "INVALID_REQUEST"),
+        ("terminal.open", {}, "UNAVAILABLE"),
         ("chat.history", {}, "INVALID_REQUEST"),
         ("cron.get", {"id": "sch_nothing"}, "NOT_FOUND"),
         ("chat.history", [], "INVALID_REQUEST"),

@@ -17,7 +17,7 @@ from .greeting import moltis, params, signed
 DOCUMENT = gateway_schema()
 VALUES: list[Any] = [
     None, True, 0, 1, -1, 3, 1.5, 10**6, "", "x", "now", "2026-01-01T00:00:00Z", "a" * 600, [], [1], [""], ["x"],
-    {}, {"x": 1}, {"kind": "at", "atMs": 1}, {"x": True},
+    {}, {"x": 1}, {"kind": "at", "atMs": 1}, {"x": True}, "GET", "exec", "status.request",
 ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from instar.wire.machine import UNREADABLE
 
 from .calling import CallContext, call_method, failure_of, ready_answer
 from .hello import RESUME
+from .nodes.side import NodeSide
 from .subscriptions import Subscriptions
 
 _encode = msgspec.json.Encoder().encode
@@ -57,9 +58,10 @@ class Answering:
         subscriptions: What the connection wants to hear.
         resume: Goes on with the events after a gap.
         tasks: The parent of calls under way.
+        node: The node behind the connection.
     """
 
-    __slots__ = ("_context", "_do", "_machine", "_resume", "_tasks", "_waiting", "subscriptions")
+    __slots__ = ("_context", "_do", "_machine", "_resume", "_tasks", "_waiting", "node", "subscriptions")
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class Answering:
         subscriptions: Subscriptions,
         resume: Resume,
         tasks: TaskScope,
+        node: NodeSide | None = None,
     ) -> None:
         self._context = context
         self._machine = machine
@@ -77,6 +80,7 @@ class Answering:
         self._tasks = tasks
         self._waiting: set[asyncio.Task[object]] = set()
         self.subscriptions = subscriptions
+        self.node = node
 
     def take(self, request: AnyRequest) -> None:
         """Answer a request, now or later."""
@@ -141,6 +145,11 @@ class SocketPeer:
     def subscriptions(self) -> Subscriptions:
         """What the connection wants to hear."""
         return self._answering.subscriptions
+
+    @property
+    def node(self) -> NodeSide | None:
+        """The node behind it."""
+        return self._answering.node
 
     def accept(self, payload: object) -> None:
         """Send an early `res` with the id of the call."""

@@ -11,6 +11,7 @@ from instar.hub.operations.hub import Caller, Hub
 from instar.wire.gateway.method import Generation, Method
 
 from .gateway import Gateway
+from .nodes.side import NodeSide
 from .subscriptions import Subscriptions
 
 
@@ -39,6 +40,11 @@ class Peer(Protocol):
     @property
     def subscriptions(self) -> Subscriptions:
         """What the connection wants to hear."""
+        ...
+
+    @property
+    def node(self) -> NodeSide | None:
+        """The node behind it; None: it is no node's."""
         ...
 
     def accept(self, payload: object) -> None:

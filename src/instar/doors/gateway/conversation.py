@@ -18,8 +18,10 @@ from .agents import default_of, registered
 from .call import Call
 
 
-async def invoke(call: Call, operation: Any, params: Any) -> Any:  # noqa: ANN401 - the operation's own types
+async def invoke(call: Call, operation: Any, params: Any, *, key: str = "") -> Any:  # noqa: ANN401 - the operation's own types
     """Do an operation for the caller of `call`, with parameters that are checked as if they had come over the wire.
+
+    A repeat with the same idempotency key answers as the first one did.
 
     Raises:
         InstarError: `bad_request` for parameters that break the operation's own limits; what the operation raises.
@@ -28,7 +30,9 @@ async def invoke(call: Call, operation: Any, params: Any) -> Any:  # noqa: ANN40
         checked = msgspec.json.decode(msgspec.json.encode(params), type=operation.params)
     except msgspec.ValidationError as error:
         raise InstarError("bad_request", f"invalid {call.method.name} params: {str(error)[:300]}") from None
-    return await call.hub.invoke(call.caller, operation, checked, request_id=call.request_id, peer=call.address)
+    return await call.hub.invoke(
+        call.caller, operation, checked, request_id=call.request_id, idempotency_key=key, peer=call.address
+    )
 
 
 async def sought(call: Call, operation: Any, params: Any) -> Any:  # noqa: ANN401 - the operation's own types

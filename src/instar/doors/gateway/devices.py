@@ -3,8 +3,9 @@
 from typing import Any
 
 from instar.wire.devices import Device, DeviceGrant, PairingRequest, Role
+from instar.wire.gateway.commands import commands_of
 from instar.wire.gateway.scopes import PAIRING, theirs
-from instar.wire.presence import PresenceEntry
+from instar.wire.nodes import Node
 
 from .times import millis
 
@@ -136,46 +137,24 @@ def is_node(device: Device) -> bool:
     return any(grant.role is Role.NODE for grant in device.grants)
 
 
-def node_row(device: Device | None, entry: PresenceEntry | None) -> dict[str, Any]:
-    """Return a node as a row of `node.list`: what is known of the device, and of its connection if there is one.
-
-    What a node offers (`caps`, `commands`) is empty: nodes run nothing here yet.
-    """
-    facts = device.facts if device is not None else None
+def paired_row(device: Device, node: Node | None) -> dict[str, Any]:
+    """Return a device that was let in as a node as a row of `node.pair.list`, with what is known of the node."""
+    facts = device.facts
     return _given(
         {
-            "nodeId": device.id if device is not None else entry.device_id if entry is not None else "",
-            "displayName": (facts.name if facts else "") or (entry.host if entry else ""),
-            "platform": (facts.platform if facts else "") or (entry.platform if entry else ""),
-            "version": (entry.version if entry else "") or (facts.version if facts else ""),
-            "deviceFamily": (facts.family if facts else "") or (entry.family if entry else ""),
-            "modelIdentifier": (facts.model if facts else "") or (entry.model if entry else ""),
-            "fingerprint": device.fingerprint if device is not None else "",
-            "remoteIp": entry.address if entry else "",
-            "caps": [],
-            "commands": [],
-            "connectedAtMs": millis(entry.since) if entry else None,
-            "lastSeenAtMs": millis(device.last_seen_at) if device is not None else None,
+            "nodeId": device.id,
+            "displayName": facts.name,
+            "platform": facts.platform,
+            "version": facts.version,
+            "deviceFamily": facts.family,
+            "modelIdentifier": facts.model,
+            "fingerprint": device.fingerprint,
+            "caps": node.capabilities if node is not None else [],
+            "commands": commands_of(node.commands) if node is not None else [],
+            "approvedAtMs": millis(device.created_at),
+            "lastSeenAtMs": millis(device.last_seen_at),
+            "lastConnectedAtMs": millis(node.connected_at) if node is not None else None,
             "approvalState": "approved",
             "paired": True,
-            "connected": entry is not None,
         }
     )
-
-
-def moltis_node_row(device: Device | None, entry: PresenceEntry | None) -> dict[str, Any]:
-    """Return a node as Moltis lists it. Its telemetry is null: nothing is kept of it yet."""
-    row = node_row(device, entry)
-    return {
-        "nodeId": (device.alias if device is not None else "") or row.get("nodeId", ""),
-        "displayName": row.get("displayName"),
-        "platform": row.get("platform", ""),
-        "version": row.get("version", ""),
-        "fingerprint": row.get("fingerprint"),
-        "capabilities": [],
-        "commands": [],
-        "remoteIp": row.get("remoteIp"),
-        "connected": entry is not None,
-        "telemetry": None,
-        "providers": [],
-    }

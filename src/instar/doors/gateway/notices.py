@@ -4,28 +4,44 @@ from typing import Any
 
 import msgspec
 
+from instar.wire.approvals import Approval
 from instar.wire.devices import Device, KeyMismatch, PairingRequest, PairingState, Role
 from instar.wire.events import Event
+from instar.wire.execution import Declaration
 from instar.wire.gateway.frames import StateVersion
 from instar.wire.gateway.method import Generation
 from instar.wire.gateway.session_keys import session_key_of
+from instar.wire.nodes import TelemetrySignal
 from instar.wire.presence import PresenceChanged
 from instar.wire.schedules import Schedule, Slot, SlotState
 
+from .approvals import moltis_resolved, moltis_row
+from .approvals import request_row as request_row_of
+from .approvals import resolved as resolution
 from .devices import moltis_request_row, node_request_row, request_row
 from .health import HEARTBEAT
 from .jobs import ended
+from .nodes.telemetry import in_moltis
 from .outgoing import Outgoing, outgoing
 from .presence import presence_row
 from .times import millis, now_ms
 
 Frames = tuple[Outgoing, ...]
 
+
+class _NodeSeen(msgspec.Struct):
+    id: str
+    declaration: Declaration = Declaration()
+
+
 _decode_request = msgspec.json.Decoder(PairingRequest).decode
 _decode_device = msgspec.json.Decoder(Device).decode
 _decode_mismatch = msgspec.json.Decoder(KeyMismatch).decode
 _decode_schedule = msgspec.json.Decoder(Schedule).decode
 _decode_slot = msgspec.json.Decoder(Slot).decode
+
+_decode_approval = msgspec.json.Decoder(Approval).decode
+_decode_node = msgspec.json.Decoder(_NodeSeen).decode
 
 _MOLTIS_STATES = {PairingState.APPROVED: "approved", PairingState.REJECTED: "rejected"}
 
@@ -113,6 +129,35 @@ def session_changed(event: Event, generation: Generation) -> Frames:
 def configured(event: Event, generation: Generation) -> Frames:  # noqa: ARG001 - the shape of a notice
     """Render that the settings were changed."""
     return (outgoing("config.changed", {"ts": now_ms()}),) if generation is Generation.V4 else ()
+
+
+def asked(event: Event, generation: Generation) -> Frames:
+    """Render that a call waits for an approval."""
+    approval = _decode_approval(event.payload)
+    row = moltis_row(approval) if generation is Generation.MOLTIS else request_row_of(approval)
+    return (outgoing("exec.approval.requested", row),)
+
+
+def decided(event: Event, generation: Generation) -> Frames:
+    """Render what became of it."""
+    approval = _decode_approval(event.payload)
+    row = moltis_resolved(approval) if generation is Generation.MOLTIS else resolution(approval)
+    return (outgoing("exec.approval.resolved", row),)
+
+
+def connected(event: Event, generation: Generation) -> Frames:
+    """Render that a node came or went, as Moltis tells it."""
+    if generation is not Generation.MOLTIS:
+        return ()
+    told = _decode_node(event.payload)
+    row = {"type": event.type, "nodeId": told.id, "platform": told.declaration.platform}
+    return (outgoing("presence", row, is_droppable=False),)
+
+
+def measured(signal: TelemetrySignal) -> Frames:
+    """Render how a node is; only Moltis's clients hear of it."""
+    told = {"nodeId": signal.node_id, **in_moltis(signal.telemetry, is_stale=False)}
+    return (outgoing("node.telemetry", told),)
 
 
 def present(signal: PresenceChanged, health: int) -> Frames:

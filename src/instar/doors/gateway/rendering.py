@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from instar.wire.events import Event
 from instar.wire.gateway.method import Generation
+from instar.wire.nodes import TelemetrySignal
 from instar.wire.presence import PresenceChanged
 from instar.wire.runs import DeltaSignal, Signal
 
@@ -30,6 +31,10 @@ NOTICES: Mapping[str, Notice] = {
     "session.reset": notices.session_changed,
     "session.removed": notices.session_changed,
     "settings.changed": notices.configured,
+    "approval.requested": notices.asked,
+    "approval.decided": notices.decided,
+    "node.connected": notices.connected,
+    "node.disconnected": notices.connected,
 }
 """Event of the log → how it is told; those of conversations are `ChatEvents`'."""
 
@@ -67,12 +72,14 @@ class GatewayRenderer:
         """Return the events of several of the log."""
         return tuple(one for frames in rendered for one in frames)
 
-    def signal(self, signal: Signal | PresenceChanged) -> Frames:
+    def signal(self, signal: Signal) -> Frames:
         """Return the events that a signal amounts to."""
         match signal:
             case DeltaSignal():
                 return self._chat.delta(signal)
             case PresenceChanged():
                 return notices.present(signal, self._health_version())
+            case TelemetrySignal():
+                return notices.measured(signal) if self._generation is Generation.MOLTIS else ()
             case _:
                 return ()

@@ -16,8 +16,9 @@ from instar.hub.operations.hub import Caller, Credential, Feed, Presence
 from instar.wire.devices import PairingRequest, PairingState
 from instar.wire.events import ReplayGap
 from instar.wire.gateway import refusals
-from instar.wire.gateway.actions import Admit, End, Invoke, Send, ServerAction
+from instar.wire.gateway.actions import Admit, Dropped, End, Invoke, Send, ServerAction
 from instar.wire.gateway.connect import Introduction
+from instar.wire.gateway.frames import event_frame
 from instar.wire.gateway.machine import ServerMachine
 from instar.wire.gateway.method import NODE, Generation
 from instar.wire.gateway.refusals import Refusal
@@ -32,6 +33,7 @@ from .calling import CallContext
 from .entry import Held, device_of, enter
 from .hearing import Hearing, TooSlowError, hearing_of
 from .hello import POLICIES, hello_ok
+from .nodes.side import NodeSide
 from .outgoing import Outgoing, outgoing
 from .presence import entry_of
 from .rendering import GatewayRenderer
@@ -53,7 +55,7 @@ class GatewaySession(FedSession[ServerAction]):
 
     __slots__ = (
         "_answering", "_board", "_came", "_credential", "_early", "_gap", "_hearing", "_is_counted", "_machine",
-        "_max_buffered", "_presence", "_renderer", "_task", "caller",
+        "_max_buffered", "_node", "_presence", "_renderer", "_task", "caller",
     )  # fmt: skip
 
     def __init__(self, board: Switchboard, came: Arrived) -> None:
@@ -71,6 +73,7 @@ class GatewaySession(FedSession[ServerAction]):
         self._max_buffered = 0
         self._renderer: GatewayRenderer | None = None
         self._presence: Presence | None = None
+        self._node: NodeSide | None = None
         self._task: asyncio.Task[None] | None = None
 
     # The carrier's side
@@ -93,6 +96,8 @@ class GatewaySession(FedSession[ServerAction]):
             self._task.cancel()
         if self._answering is not None:
             self._answering.close()
+        if self._node is not None:
+            self._node.close("the node's connection ended")
         if self._presence is not None:
             self._presence.close()
         self._stop_watching()
@@ -166,15 +171,22 @@ class GatewaySession(FedSession[ServerAction]):
                     connection.send_text(payload)
                     if self._max_buffered and connection.buffered_bytes() > self._max_buffered:
                         self._do(self._machine.end(POLICY_VIOLATION, SLOW))
-                case Invoke(request):
-                    if self._answering is not None:
-                        self._answering.take(request)
                 case Admit(who, proof):
                     if self._credential is None:
                         self._credential = credential_of(who, proof, self._came)
                     self._task = self._board.tasks.start("gateway connect", self._admit(who, self._credential))
                 case End(code, reason):
                     connection.close(code, reason)
+                case Invoke() | Dropped():
+                    self._take(action)
+
+    def _take(self, action: Invoke | Dropped) -> None:
+        """Take what a client that was admitted sent."""
+        if isinstance(action, Invoke):
+            if self._answering is not None:
+                self._answering.take(action.request)
+        elif self._node is not None:
+            self._node.overran()
 
     # The handshake
 
@@ -224,8 +236,13 @@ class GatewaySession(FedSession[ServerAction]):
             self._close_feed()
             return
         context = CallContext(gateway, caller, who.generation, client, self._came.request_id, self._came.peer)
+        tasks = self._board.tasks
+        if who.role == NODE:
+            node_id = who.id if who.generation is Generation.MOLTIS else device_id
+            self._node = NodeSide(who, node_id, self._tell_node, tasks)
+            await self._serve(self._node, caller)
         self._answering = Answering(
-            context, self._machine, self._do, self._hearing.subscriptions, self._resume, self._board.tasks
+            context, self._machine, self._do, self._hearing.subscriptions, self._resume, tasks, self._node
         )
         policy = POLICIES[who.generation]
         self._max_buffered = policy.max_buffered_bytes
@@ -239,6 +256,30 @@ class GatewaySession(FedSession[ServerAction]):
         self._heartbeat.discard(self)
         self._credential, self._came = None, replace(self._came, token="")
         self._release()
+        if self._node is not None:
+            self._node.greeted()
+
+    async def _serve(self, node: NodeSide, caller: Caller) -> None:
+        """Let the hub know the node; who is told that it is in finds it there.
+
+        Raises:
+            InstarError: What the hub has against it.
+        """
+        serving = node.serve(self._board.gateway.hub, caller, self._came.peer, self._end_node)
+        # Not in this task, which ends with the socket: what was written down by then has to be taken back.
+        refused = await asyncio.shield(self._board.tasks.start("gateway node", serving))
+        if refused is not None:
+            raise refused
+
+    def _end_node(self, code: str, message: str) -> None:  # noqa: ARG002 - the hub's way to end a node's connection
+        self._do(self._machine.end(POLICY_VIOLATION, message))
+
+    def _tell_node(self, event: str, payload: dict[str, Any]) -> bool:
+        """Send the node an event of its own; False: its socket has gone."""
+        if self._connection is None or not self._machine.is_open:
+            return False
+        self._do([Send(event_frame(event, msgspec.json.encode(payload)))])
+        return not self._machine.is_closed
 
     def _release(self) -> None:
         """Send what waited for an answer to be first."""

@@ -30,6 +30,10 @@ class Invoke(Struct, frozen=True):
     request: AnyRequest
 
 
+class Dropped(Struct, frozen=True, gc=False):
+    """A frame of the client was larger than its dialect's and was not read; it was told so."""
+
+
 class End(Struct, frozen=True, gc=False):
     """Close the socket with this code; the reason is cut to `GATEWAY_CLOSE_REASON_MAX_BYTES` already."""
 
@@ -86,5 +90,5 @@ class Missed(Struct, frozen=True, gc=False):
     seq: int
 
 
-ServerAction = Send | Admit | Invoke | End
+ServerAction = Send | Admit | Invoke | Dropped | End
 ClientAction = Send | Challenged | Prove | Opened | Answered | Refused | Happened | Missed | End

@@ -20,13 +20,15 @@ UNAUTHORIZED = "UNAUTHORIZED"
 
 UNKNOWN_METHOD = "unknown_method"
 WRONG_ROLE = "wrong_role"
+NODE_TIMEOUT = "node_timeout"
 """Causes (`detail["cause"]`) that the dialect words in its own way."""
 
 _UNAVAILABLE = frozenset(
     {
         "internal_error", "data_corrupt", "bad_gateway", "service_unavailable", "storage_full", "overloaded",
         "too_many_streams", "lagging", "timeout", "request_timeout", "unreachable", "rate_limited", "not_available",
-        "paused", "loop_stopped", "storage_locked",
+        "paused", "loop_stopped", "storage_locked", "node_away", "no_target", "expired", "cancelled",
+        "plan_changed",
     }
 )  # fmt: skip
 """Codes of the hub for which the same request was in order, but cannot be done now or here."""
@@ -34,6 +36,8 @@ _UNAVAILABLE = frozenset(
 _MOLTIS = {
     "unauthorized": UNAUTHORIZED,
     "forbidden": FORBIDDEN,
+    "denied": FORBIDDEN,
+    "command_refused": FORBIDDEN,
     "origin_refused": FORBIDDEN,
     "host_only": FORBIDDEN,
     "device_revoked": FORBIDDEN,
@@ -48,6 +52,8 @@ _MOLTIS = {
     "too_large": "PAYLOAD_TOO_LARGE",
     "internal_error": "INTERNAL",
 }
+
+_MOLTIS_CAUSES = {UNKNOWN_METHOD: "UNKNOWN_METHOD", WRONG_ROLE: FORBIDDEN, NODE_TIMEOUT: "AGENT_TIMEOUT"}
 
 _OURS = frozenset({"cause", "missing"})
 """Details that are the hub's own words: their meaning is in code and message already."""
@@ -91,10 +97,8 @@ def missing_scope(scope: str, generation: Generation) -> ErrorShape:
 def _code(error: InstarError, generation: Generation) -> str:
     cause = error.detail.get("cause")
     if generation is Generation.MOLTIS:
-        if cause == UNKNOWN_METHOD:
-            return "UNKNOWN_METHOD"
-        if cause == WRONG_ROLE:
-            return FORBIDDEN
+        if named := _MOLTIS_CAUSES.get(str(cause)):
+            return named
         return _MOLTIS.get(error.code) or (UNAVAILABLE if error.code in _UNAVAILABLE else INVALID_REQUEST)
     if error.code == "not_paired":
         return NOT_PAIRED

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from .method import Generation
-from .scopes import ADMIN, PAIRING, READ
+from .scopes import ADMIN, APPROVALS, PAIRING, READ
 
 ALL = frozenset(Generation)
 V4 = frozenset({Generation.V4})
@@ -48,6 +48,11 @@ EVENTS: Mapping[str, EventRow] = MappingProxyType(
         "node.pair.pending": EventRow("To the node itself: an operator decides", generations=MOLTIS),
         "node.auth.challenge": EventRow("To the node itself: sign this", generations=MOLTIS),
         "node.security.key-mismatch": EventRow("Another key was shown under a node's name", PAIRING, False, MOLTIS),
+        "node.invoke.request": EventRow("To the node itself: do this"),
+        "node.invoke.cancel": EventRow("To the node itself: end it", generations=V4),
+        "node.telemetry": EventRow("A node said how it is", READ, True, MOLTIS),
+        "exec.approval.requested": EventRow("A call waits for an approval", APPROVALS),
+        "exec.approval.resolved": EventRow("It was decided on, or is over", APPROVALS),
         "error": EventRow("A frame could not be taken", generations=MOLTIS),
     }
 )

@@ -21,7 +21,7 @@ from instar.wire.limits import (
 from instar.wire.signatures import from_base64
 
 from . import frames, handshake, refusals, signing
-from .actions import Admit, End, Invoke, Send, ServerAction
+from .actions import Admit, Dropped, End, Invoke, Send, ServerAction
 from .connect import Introduction
 from .errors import INVALID_REQUEST, UNAVAILABLE
 from .frames import ErrorShape
@@ -312,7 +312,7 @@ class ServerMachine:
         """Take one frame of a client that was admitted."""
         is_moltis = self.generation is Generation.MOLTIS
         if is_moltis and len(payload) > GATEWAY_V3_FRAME_MAX_BYTES:
-            return [_moltis_error(code="PAYLOAD_TOO_LARGE", maxBytes=GATEWAY_V3_FRAME_MAX_BYTES)]
+            return [_moltis_error(code="PAYLOAD_TOO_LARGE", maxBytes=GATEWAY_V3_FRAME_MAX_BYTES), Dropped()]
         try:
             request = frames.decode_request(payload, self.generation)
         except machine.UNREADABLE as error:

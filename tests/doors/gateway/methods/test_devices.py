@@ -102,8 +102,8 @@ async def test_nodes(hub: Serving) -> None:
             assert there["connected"] is True
             async with client(hub, *READ) as reader:
                 assert [row["nodeId"] for row in (await reader.ok("node.list"))["nodes"]] == [key.id]
-            refused = await node.call("node.event", {"event": "x"})
-            assert refused["error"]["details"]["code"] == "NOT_AVAILABLE"
+            told = (await node.call("node.event", {"event": "x"}))["payload"]
+            assert told == {"ok": True, "event": "x", "handled": False, "reason": "unsupported_event"}
         assert (await one.ok("node.describe", nodeId=key.id))["displayName"] == "mill"
         assert await one.ok("node.rename", nodeId=key.id, displayName="m2") == {"nodeId": key.id, "displayName": "m2"}
         assert "unknown nodeId" in (await one.fails("node.describe", nodeId="nothing"))["message"]

@@ -29,6 +29,6 @@ async def test_an_unknown_name_stays_unknown(hub: Serving, name: str) -> None:
 
 
 async def test_over_http_the_same(hub: Serving) -> None:
-    frame = await rpc(hub, "exec.approval.request", {"command": "ls"})
+    frame = await rpc(hub, "terminal.open", {"command": "ls"})
     assert (frame["ok"], frame["error"]["code"]) == (False, "UNAVAILABLE")
     assert (await rpc(hub, "no.such"))["error"]["code"] == "UNKNOWN_METHOD"

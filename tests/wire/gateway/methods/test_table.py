@@ -60,7 +60,8 @@ def test_its_parameters_are_closed_in_camel_case_and_have_a_schema(name: str) ->
         shape = schema["$defs"][params.__name__] if "$defs" in schema else schema
         if name != "health":
             assert shape["additionalProperties"] is False
-        assert not [field for field in shape.get("properties", {}) if "_" in field]
+        if name != "nodes.set_session":  # Moltis writes this one method's parameters in snake case
+            assert not [field for field in shape.get("properties", {}) if "_" in field]
         assert params.__doc__
 
 

@@ -7,17 +7,21 @@ from instar.doors.gateway.call import Handler
 
 from . import (
     agents,
+    approving,
     chat,
     config,
     cron,
     devices,
+    invoking,
     messaging,
     missing,
     nodes,
     observing,
+    reporting,
     sessions,
     subscriptions,
     system,
+    tooling,
 )
 
 _FAMILIES: Sequence[Mapping[str, Handler]] = (
@@ -29,6 +33,10 @@ _FAMILIES: Sequence[Mapping[str, Handler]] = (
     agents.HANDLERS,
     devices.HANDLERS,
     nodes.HANDLERS,
+    invoking.HANDLERS,
+    reporting.HANDLERS,
+    approving.HANDLERS,
+    tooling.HANDLERS,
     cron.HANDLERS,
     config.HANDLERS,
     observing.HANDLERS,

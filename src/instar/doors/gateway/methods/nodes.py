@@ -6,50 +6,40 @@ from typing import Any
 from instar.base.errors import InstarError
 from instar.doors.gateway.call import Call, Handler
 from instar.doors.gateway.conversation import invoke, reworded
-from instar.doors.gateway.devices import is_node, moltis_node_row, moltis_request_row, node_request_row, node_row
-from instar.doors.gateway.presence import is_connected_node
+from instar.doors.gateway.devices import is_node, moltis_request_row, node_request_row, paired_row
+from instar.doors.gateway.node_calls import UNKNOWN_NODE, node_of
+from instar.doors.gateway.nodes.rows import (
+    moltis_details,
+    moltis_row,
+    node_row,
+    surface,
+    surface_request,
+    surface_row,
+)
 from instar.doors.gateway.times import millis, now_ms
 from instar.wire import devices as d
+from instar.wire import nodes as n
 from instar.wire.gateway.method import Generation
 from instar.wire.operation import Nothing
-from instar.wire.presence import LIST, PresenceEntry, PresenceList
 
-from .devices import approve, approve_request, devices, reject, requests
-
-UNKNOWN_NODE = "unknown nodeId"
-MOLTIS_UNKNOWN_NODE = "node not found"
+from .devices import UNKNOWN_REQUEST, approve, approve_request, devices, reject, requests
 
 
-async def _connected(call: Call) -> dict[str, PresenceEntry]:
-    """Return the nodes that are connected, by the id of their device."""
-    found: PresenceList = await invoke(call, LIST, Nothing())
-    return {one.device_id: one for one in found.entries if is_connected_node(one) and one.device_id}
-
-
-async def _known(call: Call) -> list[d.Device]:
-    """Return the nodes that were let in; for who may not see devices, a node exists while it is connected."""
-    try:
-        return [one for one in await devices(call) if is_node(one)]
-    except InstarError as error:
-        if error.code != "forbidden":
-            raise
-        return []
-
-
-async def _rows(call: Call) -> list[dict[str, Any]]:
-    row = moltis_node_row if call.generation is Generation.MOLTIS else node_row
-    connected = await _connected(call)
-    known = await _known(call)
-    ids = {device.id for device in known}
-    rows = [row(device, connected.get(device.id)) for device in known]
-    rows += [row(None, entry) for device_id, entry in connected.items() if device_id not in ids]
-    return sorted(rows, key=lambda one: (not one["connected"], one.get("displayName") or "", one["nodeId"]))
+async def _nodes(call: Call) -> list[n.Node]:
+    """Return every node, and SSH targets after them; the hub's own machine is none to the dialects."""
+    found: n.NodeList = await invoke(call, n.LIST, n.NodeQuery())
+    return [node for node in found.nodes if node.kind is not n.NodeKind.LOCAL]
 
 
 async def list_nodes(call: Call) -> object:
     """List nodes, connected ones first."""
-    rows = await _rows(call)
-    return rows if call.generation is Generation.MOLTIS else {"ts": now_ms(), "nodes": rows}
+    rank = {n.NodeKind.SSH: 1}
+    nodes = sorted(
+        await _nodes(call), key=lambda one: (rank.get(one.kind, 0), not one.is_connected, one.name, one.id)
+    )  # fmt: skip
+    if call.generation is Generation.MOLTIS:
+        return [moltis_row(node) for node in nodes]
+    return {"ts": now_ms(), "nodes": [node_row(node) for node in nodes if node.kind is n.NodeKind.NODE]}
 
 
 async def describe(call: Call) -> dict[str, Any]:
@@ -58,12 +48,10 @@ async def describe(call: Call) -> dict[str, Any]:
     Raises:
         InstarError: `not_found` in the dialect's words.
     """
-    wanted: str = call.params.node_id
-    is_moltis = call.generation is Generation.MOLTIS
-    for row in await _rows(call):
-        if row["nodeId"] == wanted:
-            return row if is_moltis else {"ts": now_ms(), **row}
-    raise InstarError("not_found", MOLTIS_UNKNOWN_NODE if is_moltis else UNKNOWN_NODE)
+    node = await node_of(call, call.params.node_id)
+    if call.generation is Generation.MOLTIS:
+        return moltis_row(node) | moltis_details(node, now_ms())
+    return {"ts": now_ms(), **node_row(node)}
 
 
 async def rename(call: Call) -> dict[str, Any]:
@@ -76,28 +64,68 @@ async def rename(call: Call) -> dict[str, Any]:
 
 
 async def list_pairing(call: Call) -> object:
-    """List nodes and the requests of devices that want to be nodes; Moltis lists the requests alone."""
+    """List nodes, devices that want to be nodes, and nodes that want to be asked for what they offer.
+
+    Moltis lists the devices alone.
+    """
     pending = [one for one in await requests(call) if one.role is d.Role.NODE]
     if call.generation is Generation.MOLTIS:
         return [moltis_request_row(one) for one in pending]
+    nodes = await _seen(call)
     # Who is connected is another right than to pair; `node.list` says it.
-    paired = [node_row(one, None) for one in await devices(call) if is_node(one)]
-    paired = [{name: value for name, value in row.items() if name != "connected"} for row in paired]
-    return {"pending": [node_request_row(one) for one in pending], "paired": paired}
+    paired = [paired_row(one, nodes.get(one.id)) for one in await devices(call) if is_node(one)]
+    surfaces = [surface_row(node) for node in nodes.values() if surface_request(node)]
+    return {"pending": [node_request_row(one) for one in pending] + surfaces, "paired": paired}
+
+
+async def _seen(call: Call) -> dict[str, n.Node]:
+    """Return the nodes that the caller may see, by id; who may only pair sees none of them as such."""
+    try:
+        return {node.id: node for node in await _nodes(call)}
+    except InstarError as error:
+        if error.code != "forbidden":
+            raise
+        return {}
 
 
 async def approve_node(call: Call) -> dict[str, Any]:
-    """Let a node in."""
+    """Let a node in; or let one that is in be asked for what it offers, but for what a permit names one by one."""
     if call.generation is Generation.MOLTIS:
         return await approve(call)
+    if (node := await _surfaced(call)) is not None:
+        permit = n.Permit(commands=surface(node))
+        return {
+            "requestId": call.params.request_id,
+            "node": node_row(await invoke(call, n.PERMIT, n.SetPermit(node.id, permit))),
+        }
     device = await approve_request(call)
-    return {"requestId": call.params.request_id, "node": node_row(device, None)}
+    return {"requestId": call.params.request_id, "node": paired_row(device, None)}
 
 
 async def reject_node(call: Call) -> dict[str, Any]:
-    """Turn a node away."""
+    """Turn a node away.
+
+    Raises:
+        InstarError: `not_available` for one that is in: nothing is permitted to it, so there is nothing to take back.
+    """
+    if call.generation is not Generation.MOLTIS and await _surfaced(call) is not None:
+        told = "the node may be asked for nothing as it is; there is nothing to take back"
+        raise InstarError("not_available", told, hint="Remove the node to let it in no more.")
     told = await reject(call)
     return {"requestId": told["requestId"], "nodeId": told["deviceId"]} if told else told
+
+
+async def _surfaced(call: Call) -> n.Node | None:
+    """Return the node whose request to be asked for what it offers this is."""
+    wanted: str = call.params.request_id
+    if not wanted.startswith("surface-"):
+        return None
+    node = next((one for one in (await _seen(call)).values() if surface_request(one) == wanted), None)
+    if node is None:
+        raise InstarError(
+            "not_found", UNKNOWN_REQUEST, hint="List them with `node.pair.list`: the node offers others now."
+        )
+    return node
 
 
 async def remove(call: Call) -> dict[str, Any]:

@@ -5,7 +5,23 @@ from types import MappingProxyType
 
 from instar.wire.gateway.method import Method
 
-from . import agents, chat, config, cron, devices, messaging, missing, nodes, observing, sessions, subscriptions, system
+from . import (
+    agents,
+    approving,
+    chat,
+    config,
+    cron,
+    devices,
+    invoking,
+    messaging,
+    missing,
+    nodes,
+    observing,
+    sessions,
+    subscriptions,
+    system,
+    tooling,
+)
 
 _SERVED: Sequence[tuple[Method, ...]] = (
     system.METHODS,
@@ -16,6 +32,9 @@ _SERVED: Sequence[tuple[Method, ...]] = (
     agents.METHODS,
     devices.METHODS,
     nodes.METHODS,
+    invoking.METHODS,
+    approving.METHODS,
+    tooling.METHODS,
     cron.METHODS,
     config.METHODS,
     observing.METHODS,

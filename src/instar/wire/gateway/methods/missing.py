@@ -26,29 +26,19 @@ class AnyParams(OpenParams):
 
 _GAPS = (
     Gap(
-        "nodes run no commands yet",
+        "a node offers commands and says how it is; tools, skills and surfaces of its own are not taken from it",
         {
-            WRITE: "browser.request fs.listDir node.invoke node.pending.enqueue nodes.set_session",
-            NODE: (
-                "node.event node.invoke.progress node.invoke.result node.pending.ack node.pending.drain "
-                "node.pending.pull node.pluginSurface.refresh node.pluginTools.update node.runnerInventory.update "
-                "node.skills.update skills.bins"
-            ),
+            NODE: ("node.pluginSurface.refresh node.pluginTools.update node.runnerInventory.update node.skills.update"),
         },
     ),
     Gap(
-        "nothing waits for an approval yet: no agent runs commands",
+        "an approval is a call that waits (`exec.approval.*`), and what is remembered of it is a rule of the hub",
         {
             APPROVALS: (
-                "approval.get approval.history approval.resolve board.widget.grant exec.approval.get "
-                "exec.approval.grants.list exec.approval.grants.revoke exec.approval.list exec.approval.request "
-                "exec.approval.resolve exec.approval.waitDecision openclaw.approval.list plugin.approval.list "
-                "plugin.approval.request plugin.approval.resolve plugin.approval.waitDecision"
+                "board.widget.grant exec.approval.grants.list exec.approval.grants.revoke plugin.approval.request "
+                "plugin.approval.resolve plugin.approval.waitDecision"
             ),
-            ADMIN: (
-                "exec.approvals.get exec.approvals.node.get exec.approvals.node.set exec.approvals.set "
-                "nativeHook.invoke"
-            ),
+            ADMIN: "nativeHook.invoke",
         },
     ),
     Gap(
@@ -128,11 +118,10 @@ _GAPS = (
         },
     ),
     Gap(
-        "agents have no tools yet",
+        "an agent's commands are words that it understands itself, and its tools are those of `tools.catalog`",
         {
             ADMIN: "attach.grant attach.revoke",
-            READ: "commands.list tools.catalog tools.effective",
-            WRITE: "tools.invoke",
+            READ: "commands.list",
         },
     ),
     Gap(
