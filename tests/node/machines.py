@@ -125,3 +125,17 @@ def alive(mark: str) -> list[int]:
                 ):
                     found.append(int(path.name))
     return found
+
+
+async def until_alive(mark: str, count: int) -> None:
+    """Wait until so many processes have this mark."""
+    async with asyncio.timeout(END_S):
+        while len(alive(mark)) < count:  # noqa: ASYNC110 - no event tells of other processes
+            await asyncio.sleep(0.01)
+
+
+async def until_gone(mark: str) -> None:
+    """Wait until no process has this mark."""
+    async with asyncio.timeout(END_S):
+        while alive(mark):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)

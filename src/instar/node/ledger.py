@@ -45,6 +45,10 @@ class _Database(Protocol):
     def __exit__(self, *_: object) -> object: ...
 
 
+_Later = tuple[str, tuple[object, ...]]
+"""A statement that need not be on disk at once."""
+
+
 class _Begin(NamedTuple):
     call_id: str
     tool: str
@@ -78,7 +82,7 @@ class Ledger:
         path.chmod(0o600)
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._begins: list[_Begin] = []
-        self._later: list[tuple[str, tuple[object, ...]]] = []
+        self._later: list[_Later] = []
         self._urgent = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._trim_at = 0
@@ -141,9 +145,16 @@ class Ledger:
         """Return how a call ended that this node ran at some time; None when it did not, or still runs."""
         if call_id in self._known:
             return self._known[call_id]
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._find, call_id)
+        later, self._later = self._later, []
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._find, call_id, later)
+        except apsw.Error as error:
+            self._later = later + self._later
+            raise InstarError("internal_error", f"the node's ledger cannot be read: {error}") from error
 
-    def _find(self, call_id: str) -> Outcome | None:
+    def _find(self, call_id: str, later: Sequence[_Later]) -> Outcome | None:
+        if later:
+            self._commit([], later)
         for (outcome,) in self._db.execute("SELECT outcome FROM calls WHERE call_id = ?1", (call_id,)):
             return None if outcome is None else _outcome(outcome)
         return None
@@ -190,7 +201,7 @@ class Ledger:
                     if not begin.answer.done():
                         begin.answer.set_result(is_new)
 
-    def _commit(self, begins: Sequence[_Begin], later: Sequence[tuple[str, tuple[object, ...]]]) -> list[bool]:
+    def _commit(self, begins: Sequence[_Begin], later: Sequence[_Later]) -> list[bool]:
         now = clock.now()
         fresh: list[bool] = []
         if now >= self._trim_at:

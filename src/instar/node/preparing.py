@@ -71,7 +71,7 @@ def check_call_id(call_id: str) -> None:
         InstarError: `unprocessable_entity`.
     """
     if _CALL_ID.fullmatch(call_id) is None:
-        raise InstarError("unprocessable_entity", f"{call_id[:140]!r} is no id of a call")
+        raise InstarError("unprocessable_entity", f"{call_id[:140]!r} is no id of a call", hint="Letters, digits, `.:_-`.")
 
 
 def decode(preparation: Preparation, allowed: Allowed) -> Struct:
@@ -226,7 +226,7 @@ def _words(params: Struct) -> tuple[list[str], list[str]]:
         return [SHELL, "-c", params.command], list(dict.fromkeys(_WORD.findall(params.command)))
     assert isinstance(params, wire.Exec)
     if any("\0" in word for word in params.argv):
-        raise InstarError("unprocessable_entity", "an argument holds a NUL character")
+        raise InstarError("unprocessable_entity", "an argument holds a NUL character", hint="No program takes one.")
     return params.argv, params.argv[1:]
 
 

@@ -1,0 +1,62 @@
+"""What a sandboxed program reaches: the granted roots, and nothing else that it could change or tell anybody."""
+
+import socket
+
+import pytest
+
+from instar.node import sandbox
+from instar.wire.execution import CallOrder, Ended, Sandbox
+from tests.node.machines import Bench, alive, until_alive
+
+pytestmark = pytest.mark.skipif(not sandbox.bubblewrap(), reason="this machine has no bubblewrap that works")
+
+
+async def test_it_writes_in_the_roots_alone(bench: Bench) -> None:
+    line = (
+        "echo x > here; for p in /etc/x /usr/x /var/tmp/x /x; do echo x > $p && echo WROTE $p; done; echo x > ../beside"
+    )
+    taken = await bench.shell(line, sandbox=Sandbox.STRICT)
+    assert (await taken.end()).exit_status == 0
+    assert taken.out == b""
+    assert (bench.root / "here").read_text() == "x\n"
+    assert not (bench.root.parent / "beside").exists()
+
+
+async def test_it_does_not_see_the_nodes_own_folder(bench: Bench) -> None:
+    taken = await bench.shell(f"ls -A {bench.state}; cat {bench.state}/ledger.db | wc -c", sandbox=Sandbox.STRICT)
+    assert taken.out.split() in ([b"0"], [])
+
+
+async def test_it_has_processes_of_its_own(bench: Bench) -> None:
+    taken = await bench.shell("ls -d /proc/[0-9]* | wc -l", sandbox=Sandbox.STRICT)
+    assert int(taken.out) < 8
+
+
+@pytest.mark.parametrize(("kind", "reached"), [(Sandbox.STRICT, False), (Sandbox.NETWORK, True), (Sandbox.NONE, True)])
+async def test_it_reaches_the_network_only_if_that_is_asked_for(bench: Bench, kind: Sandbox, reached: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        script = f"import socket; socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 5)"
+        taken = await bench.run("exec", {"argv": ["/usr/bin/python3", "-c", script]}, sandbox=kind)
+    assert ((await taken.end()).exit_status == 0) is reached
+
+
+async def test_signals_status_and_cancelling(bench: Bench) -> None:
+    line = "trap 'exit 9' INT; echo ready; while :; do sleep 0.05; done"
+    preparation = bench.asked("shell", {"command": line}, sandbox=Sandbox.STRICT)
+    taken = await bench.begin(preparation)
+    await taken.until(lambda: b"ready" in taken.out)
+    await bench.machine.order("signal", CallOrder(preparation.call_id, signal="INT"))
+    assert (await taken.end()).exit_status == 9
+    mark = "78123451"
+    preparation = bench.asked("shell", {"command": f"setsid sleep {mark} & sleep {mark}"}, sandbox=Sandbox.STRICT)
+    taken = await bench.begin(preparation)
+    await until_alive(mark, 2)
+    await bench.machine.order("cancel", CallOrder(preparation.call_id))
+    assert (await taken.end()).ended is Ended.CANCELLED
+    assert alive(mark) == []
+
+
+async def test_the_environment_is_as_exact_as_without(bench: Bench) -> None:
+    taken = await bench.run("exec", {"argv": ["env"]}, sandbox=Sandbox.STRICT, env={"TERM": "dumb"})
+    names = {line.partition(b"=")[0].decode() for line in taken.out.splitlines()}
+    assert names - {"PWD"} == {"TERM", "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR"}
