@@ -152,7 +152,6 @@ class App:
         parts.identity.devices.hub_key.load(self.data_dir / HUB_KEY)
         await parts.secrets.load(self.data_dir / KEY_FILE, parts.store)
         await parts.ssh.load()
-        await parts.approvals.load()
         await parts.calls.load()
         is_first = await declare(parts.store, parts.rooms.apply, parts.agents.declaring)
         parts.calls.open()

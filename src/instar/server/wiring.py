@@ -9,6 +9,9 @@ from instar.base.tasks import TaskScope
 from instar.bus.fanout import Fanout, Pump
 from instar.hub.agents.agents import Agents
 from instar.hub.approvals.approvals import Approvals
+from instar.hub.calls.agent_tools import AgentTools
+from instar.hub.calls.calls import Calls
+from instar.hub.calls.policy import CallPolicy
 from instar.hub.delivery.delivery import Delivery
 from instar.hub.delivery.guard import LoopGuard
 from instar.hub.delivery.policy import DeliveryPolicy
@@ -60,6 +63,7 @@ class Parts:
     presences: Presences
     nodes: Nodes
     approvals: Approvals
+    calls: Calls
     live: Live
     settings: SettingsHandlers
 
@@ -70,6 +74,7 @@ class Parts:
         self.runs.budget_s = settings.runs.budget_s
         self.approvals.obey(settings.approvals.expires_s)
         self.nodes.obey(is_local=settings.nodes.local, telemetry_keep_s=settings.nodes.telemetry_keep_s)
+        self.calls.obey(_call_policy(settings))
         self.operations.obey(settings.limits.requests_per_s)
 
 
@@ -125,19 +130,27 @@ def wire(
     nodes = _nodes(store, pump, fanout, identity, scope, ssh)
     nodes.obey(is_local=settings.nodes.local, telemetry_keep_s=settings.nodes.telemetry_keep_s)
     live = Live(loaded)
+    calls = Calls(
+        store, pump, fanout, identity, rooms.directory, approvals, [nodes, ssh], data_dir, scope,
+        _call_policy(settings), is_local_forbidden=lambda: not live.present.settings.nodes.local,
+    )  # fmt: skip
+    approvals.find_target = calls.targets.named
+    nodes.on_stray(calls.stray)
+    tools = AgentTools(calls.targets, calls.handlers.locate_wanted)
     settings_handlers = SettingsHandlers(live, store)
     logs = LogHandlers(data_dir, is_kept=settings.log.file)
     counts = _counts(rooms, agents, delivery, streams)
     card = Card(store, authority, settings.auth, network, data_dir, counts, addresses)
     bound = (
         card, settings_handlers, logs, identity, rooms, agents, delivery, runs, schedules, Audit(store), presences, ssh,
-        nodes, approvals,
+        nodes, approvals, calls, tools,
     )  # fmt: skip
     operations = Operations(store, identity, [binding for noun in bound for binding in noun.bindings()])
-    hub = Hub(network, identity, operations, agents, delivery, presences, nodes, scope)
+    tools.invoke = operations.invoke
+    hub = Hub(network, identity, operations, agents, delivery, presences, nodes, scope, calls)
     return Parts(
         store, pump, fanout, identity, rooms, agents, delivery, runs, schedules, secrets, ssh, card, hub, blobs,
-        operations, presences, nodes, approvals, live, settings_handlers,
+        operations, presences, nodes, approvals, calls, live, settings_handlers,
     )  # fmt: skip
 
 
@@ -160,6 +173,10 @@ def _counts(rooms: Rooms, agents: Agents, delivery: Delivery, streams: Streams) 
         search_lag=rooms.search.follower.lag,
         stopped=lambda: delivery.switch.is_stopped,
     )
+
+
+def _call_policy(settings: Settings) -> CallPolicy:
+    return CallPolicy(output_max_bytes=settings.calls.output_max_bytes, keep_s=settings.calls.keep_s)
 
 
 def _room_policy(settings: Settings) -> RoomPolicy:

@@ -5,9 +5,11 @@ from types import MappingProxyType
 from typing import Any
 
 from . import (
+    agent_tools,
     agents,
     approvals,
     audit,
+    calls,
     delivery,
     devices,
     hub,
@@ -29,7 +31,7 @@ AnyOperation = Operation[Any, Any]
 
 _NOUNS = (
     hub, audit, identity, people, devices, presence, rooms, sessions, messages, agents, delivery, runs, schedules,
-    settings, nodes, ssh, approvals,
+    settings, nodes, ssh, calls, agent_tools, approvals,
 )  # fmt: skip
 
 TABLE: Mapping[str, AnyOperation] = MappingProxyType(

@@ -10,8 +10,8 @@ import pytest
 
 from instar.base.ids import new_id
 from instar.hub.act import Act
+from instar.hub.approvals.asking import ApprovalDraft
 from instar.hub.calls.calls import Calls
-from instar.hub.calls.gate import Asked
 from instar.hub.calls.policy import CallPolicy
 from instar.hub.identity.principals import Caller
 from instar.hub.operations.recorder import Recorder
@@ -28,22 +28,21 @@ class ScriptedGate:
 
     def __init__(self) -> None:
         self.action = Action.ALLOW
-        self.asked: list[Asked] = []
+        self.asked: list[ApprovalDraft] = []
         self.approvals: dict[str, Approval] = {}
         self.cancelled: list[str] = []
         self.callbacks: list[Callable[[Approval], None]] = []
 
-    def judge(self, asked: Asked) -> Verdict:
-        self.asked.append(asked)
+    def judge(self, draft: ApprovalDraft) -> Verdict:
+        self.asked.append(draft)
         return Verdict(self.action, [Judged("it", self.action)])
 
-    async def request(self, asked: Asked, verdict: Verdict) -> Approval:
-        call = asked.call
+    async def request(self, draft: ApprovalDraft) -> Approval:
         return self.approvals.setdefault(
-            call.id,
+            draft.call_id,
             Approval(
-                new_id("apr"), call.id, ApprovalState.PENDING, asked.prepared.digest, call.requester, "t", "T",
-                call.request.tool, "it", asked.prepared.plan, "", "",
+                new_id("apr"), draft.call_id, ApprovalState.PENDING, draft.prepared.digest, draft.requester, "t", "T",
+                draft.prepared.plan.tool, "it", draft.prepared.plan, "", "",
             ),
         )  # fmt: skip
 

@@ -30,7 +30,7 @@ from .catalogue import (
     takes_node,
 )
 from .machine import ENDED
-from .routes import Routes, WantedCall
+from .routes import WantedCall
 from .targets import Targets
 
 
@@ -53,13 +53,11 @@ class AgentTools:
 
     Args:
         targets: What can be chosen.
-        routes: Finds the room of a call.
         locate: Finds on whose behalf a call is asked for.
     """
 
-    def __init__(self, targets: Targets, routes: Routes, locate: Callable[[Caller, Any], WantedCall]) -> None:
+    def __init__(self, targets: Targets, locate: Callable[[Caller, Any], WantedCall]) -> None:
         self._targets = targets
-        self._routes = routes
         self._locate = locate
         self.invoke: Invoke
         """Set by whoever joins the operations."""

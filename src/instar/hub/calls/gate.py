@@ -1,33 +1,20 @@
 """What the dispatch asks of approvals: may this run, and if a person must say so, ask one."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from instar.policy.routing import TargetFacts
+from instar.hub.approvals.asking import ApprovalDraft
 from instar.wire.approvals import Approval, Verdict
-from instar.wire.execution import Prepared
-
-from .records import CallRecord
-
-
-class Asked(NamedTuple):
-    """A call as it is judged."""
-
-    call: CallRecord
-    prepared: Prepared
-    target: TargetFacts
-    is_lax: bool
-    """An agent asks for less of a sandbox than it would have by default: no rule allows that."""
 
 
 class Gate(Protocol):
-    """Rules and approvals."""
+    """Rules and approvals: `hub.approvals.Approvals`."""
 
-    def judge(self, asked: Asked) -> Verdict:
+    def judge(self, draft: ApprovalDraft) -> Verdict:
         """Return what the rules say."""
         ...
 
-    async def request(self, asked: Asked, verdict: Verdict) -> Approval:
+    async def request(self, draft: ApprovalDraft) -> Approval:
         """Ask for an approval, once for each call: a repeat returns it as it stands.
 
         Raises:
@@ -39,6 +26,6 @@ class Gate(Protocol):
         """Call back on the loop with each approval that waits no more."""
         ...
 
-    async def cancel(self, call_id: str, reason: str) -> None:
+    async def cancel(self, call_id: str, reason: str) -> object:
         """Withdraw the approval of a call that has ended. One that does not wait is no error."""
         ...

@@ -146,7 +146,7 @@ class Handlers:
             InstarError: `unprocessable_entity` (tool, arguments); `overloaded` (too many live); `id_reused`.
         """
         wanted = act.params
-        request = _request_of(wanted, lasting_grant(act.caller))
+        request = _request_of(wanted, act.caller)
         if len(self._stage.living) >= CALLS_LIVE_MAX:
             raise InstarError("overloaded", f"{CALLS_LIVE_MAX:,} calls have not ended", retry_after_s=1.0)
         record = CallRecord(
@@ -301,7 +301,7 @@ class _Named(msgspec.Struct):
     id: str
 
 
-def _request_of(wanted: StartCall, grant_id: str) -> Request:
+def _request_of(wanted: StartCall, caller: Caller) -> Request:
     """Return what is asked for, checked as far as the hub can.
 
     Raises:
@@ -323,7 +323,7 @@ def _request_of(wanted: StartCall, grant_id: str) -> Request:
     return Request(
         wanted.tool,
         msgspec.Raw(msgspec.json.encode(wanted.args)),
-        grant_id,
+        lasting_grant(caller),
         wanted.target,
         wanted.agent_id,
         wanted.run_id,
@@ -336,4 +336,5 @@ def _request_of(wanted: StartCall, grant_id: str) -> Request:
         wanted.if_away,
         wanted.sandbox,
         wanted.reason,
+        caller.principal.name,
     )

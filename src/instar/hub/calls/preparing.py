@@ -5,10 +5,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from instar.base.clock import MICROS_PER_S
 from instar.base.errors import InstarError
+from instar.hub.approvals.asking import ApprovalDraft
 from instar.hub.execution import Executor
 from instar.policy.digest import plan_digest
 from instar.policy.environment import filtered
@@ -20,7 +22,6 @@ from instar.wire.limits import CALL_KILL_GRACE_S, CALL_OBEY_S, CALL_QUEUE_S
 from instar.wire.tools import TOOLS
 
 from . import records
-from .gate import Asked
 from .live import AWAY, Ending, Live, OverError, Sink, Wish, call_error
 from .machine import Move
 from .stage import Stage
@@ -54,13 +55,14 @@ class Preparing:
         live.at(CALL_QUEUE_S, partial(live.stop, Wish(Move.EXPIRE, "expired", "it waited too long")))
         placed = self._place(live)
         executor, prepared = await self._prepare(live, placed)
-        verdict = self._stage.gate.judge(self._asked(live, placed, prepared))
+        draft = _draft(live, placed, prepared)
+        verdict = self._stage.gate.judge(draft)
         if verdict.action is Action.DENY:
             raise OverError(Ending(Move.FAIL, call_error("denied", _why(verdict))))
         by = _allowed_by(verdict)
         if verdict.action is Action.ASK or placed.is_lax or live.state is CallState.AWAITING_APPROVAL:
             self._give_turn(live)
-            by = await self._approved(live, self._asked(live, placed, prepared), verdict)
+            by = await self._approved(live, draft)
             placed = self._place(live)
             executor = await self._reach(live, live.record.course.target_id)
             await self._take_turn(live, executor)
@@ -186,11 +188,7 @@ class Preparing:
 
     # Whether
 
-    def _asked(self, live: Live, placed: Placed, prepared: Prepared) -> Asked:
-        record = live.record
-        return Asked(record, prepared, placed.target, placed.is_lax)
-
-    async def _approved(self, live: Live, asked: Asked, verdict: Verdict) -> str:
+    async def _approved(self, live: Live, draft: ApprovalDraft) -> str:
         """Ask for an approval and wait for it; return who gave it.
 
         Raises:
@@ -198,10 +196,10 @@ class Preparing:
         """
         if live.state is not CallState.AWAITING_APPROVAL:
             # On disk before anybody is asked: what was once left to a person is never decided by a rule again.
-            waiting = replace(live.record.after(Move.ASK), prepared=asked.prepared)
+            waiting = replace(live.record.after(Move.ASK), prepared=draft.prepared)
             await self._stage.store.transact(lambda tx: records.put(tx, waiting))
             live.become(waiting)
-        approval = await self._stage.gate.request(asked, verdict)
+        approval = await self._stage.gate.request(draft)
         live.become(replace(live.record, course=replace(live.record.course, approval_id=approval.id)))
         live.become(live.record, "waits for an approval")
         while (approval := live.approval or approval).state is ApprovalState.PENDING:
@@ -258,6 +256,14 @@ class Preparing:
                 live.severed = live.severed or error.message
 
 
+def _draft(live: Live, placed: Placed, prepared: Prepared) -> ApprovalDraft:
+    record, target = live.record, placed.target
+    return ApprovalDraft(
+        record.id, record.requester, target.id, target.name, prepared, record.request.requester_name, target.labels,
+        record.request.agent_id, record.room, record.request.reason, placed.is_lax,
+    )  # fmt: skip
+
+
 def _own_plan(target_id: str, asked: Preparation) -> Plan:
     return Plan(
         target_id, asked.tool, asked.args, asked.cwd, env=asked.env, sandbox=asked.sandbox,
@@ -277,6 +283,9 @@ def _check_plan(target_id: str, asked: Preparation, prepared: Prepared) -> None:
         and plan.tool == asked.tool
         and plan.sandbox == asked.sandbox
         and plan.env.items() <= asked.env.items()
+        and plan.is_background == asked.is_background
+        and plan.has_terminal == (asked.terminal is not None)
+        and (plan.args == asked.args or msgspec.json.decode(plan.args) == msgspec.json.decode(asked.args))
     )
     if not is_of_it or plan_digest(plan) != prepared.digest:
         raise InstarError("plan_changed", f"{target_id} answered with a plan of something else")

@@ -37,6 +37,7 @@ class Request(Struct, frozen=True, omit_defaults=True):
     if_away: IfAway = IfAway.FAIL
     sandbox: Sandbox | None = None
     reason: str = ""
+    requester_name: str = ""
 
     @property
     def is_queued(self) -> bool:

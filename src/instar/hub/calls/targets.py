@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 
 from instar.hub.execution import Executor, TargetSource
-from instar.policy.routing import TargetFacts
+from instar.policy.routing import Choices, TargetFacts, route
 from instar.wire.execution import Sandbox
 
 
@@ -34,6 +34,10 @@ class Targets:
                 if target.id == target_id:
                     return target
         return None
+
+    def named(self, ref: str) -> TargetFacts | None:
+        """Return what an expression means now, as a call that names it would be routed; None: nothing."""
+        return route(Choices(ref), self.facts()).target
 
     def executor(self, target_id: str) -> Executor | None:
         """Return the executor of a target that can be reached now."""

@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from instar.hub.calls.policy import CallPolicy
 from instar.hub.identity.policy import AuthPolicy, PairingPolicy
 from instar.wire import limits
 from instar.wire.limits import ID_PATTERN, NAME_MAX_CHARS
@@ -128,6 +127,15 @@ class ApprovalSettings(Struct, frozen=True, kw_only=True):
     """Seconds after which a call that nobody decided about is not run."""
 
 
+class CallSettings(Struct, frozen=True, kw_only=True):
+    """What is kept of calls."""
+
+    output_max_bytes: Annotated[int, Meta(ge=0)] = limits.CALL_OUTPUT_MAX_BYTES
+    """So many bytes of each output of a call are stored; the rest is counted and thrown away."""
+    keep_s: Seconds = limits.CALL_KEEP_S
+    """Seconds for which the output of ended calls is kept."""
+
+
 class LogSettings(Struct, frozen=True, kw_only=True):
     """What the hub says of its own work."""
 
@@ -170,7 +178,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Calls that wait for a person."""
     nodes: NodeSettings = field(default_factory=NodeSettings)
     """Machines that serve calls."""
-    calls: CallPolicy = field(default_factory=CallPolicy)
+    calls: CallSettings = field(default_factory=CallSettings)
     """What is kept of calls."""
     log: LogSettings = field(default_factory=LogSettings)
     """What the hub says of its own work."""
