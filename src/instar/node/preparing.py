@@ -71,7 +71,9 @@ def check_call_id(call_id: str) -> None:
         InstarError: `unprocessable_entity`.
     """
     if _CALL_ID.fullmatch(call_id) is None:
-        raise InstarError("unprocessable_entity", f"{call_id[:140]!r} is no id of a call", hint="Letters, digits, `.:_-`.")
+        raise InstarError(
+            "unprocessable_entity", f"{call_id[:140]!r} is no id of a call", hint="Use letters and digits."
+        )
 
 
 def decode(preparation: Preparation, allowed: Allowed) -> Struct:
@@ -104,7 +106,8 @@ async def prepare(place: Place, preparation: Preparation, allowed: Allowed, root
     params = decode(preparation, allowed)
     env = environment_of(preparation, allowed)
     kind = sandbox.strictest(preparation.sandbox, allowed.sandbox)
-    await asyncio.to_thread(sandbox.check, kind)
+    if kind is not Sandbox.NONE:
+        await asyncio.to_thread(sandbox.check, kind)
     argv, named = _words(params)
     cwd = working_dir(place, preparation)
     resolved = await asyncio.to_thread(resolve, argv, cwd, place.account.path, named)

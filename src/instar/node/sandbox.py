@@ -47,7 +47,7 @@ def check(sandbox: Sandbox) -> None:
     Raises:
         InstarError: `sandbox_unavailable`.
     """
-    if sandbox is not Sandbox.NONE and not bubblewrap():
+    if not bubblewrap():
         raise InstarError("sandbox_unavailable", f"this machine has no sandbox `{sandbox}`: bubblewrap does not work")
 
 
