@@ -25,7 +25,8 @@ VERBS = {
     "list", "show", "create", "add", "remove", "register", "token", "pause", "resume", "stop-all", "export", "members",
     "ack", "nack", "wake", "replay", "cancel", "revoke", "rotate", "install", "status", "requests", "approve", "reject",
     "rename", "enable", "disable", "code", "passwd", "fingerprint", "renew", "call", "health", "probe", "verify",
-    "audit",
+    "audit", "output", "signal", "clear",
+    "keys", "targets", "default", "test", "scan", "pin", "unpin", "generate", "import", "reset",
     "update", "run", "get", "set", "unset", "history", "rollback", "path", "schema", "validate",
 }  # fmt: skip
 """The same verb means the same for every noun; a new one is added here, not by accident."""

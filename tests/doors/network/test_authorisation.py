@@ -140,6 +140,19 @@ LET_IN: dict[str, set[str]] = {
     "schedules.resume": ADMIN,
     "schedules.run": ADMIN,
     "schedules.history": READERS,
+    "calls.start": {"execute"},
+    "calls.get": {*READERS, "approve"},
+    "calls.list": ANYONE,
+    "calls.cancel": set(),
+    "calls.signal": set(),
+    "calls.resize": set(),
+    "calls.input": set(),
+    "calls.output": {*READERS, "approve"},
+    "calls.route": {"execute"},
+    "routes.list": {"execute"},
+    "routes.set": set(),
+    "tools.list": {"execute"},
+    "tools.use": {"execute"},
     "approvals.list": {"approve"},
     "approvals.get": {"approve"},
     "approvals.approve": {"approve"},
@@ -208,6 +221,9 @@ class Matrix:
             self.params[name] = {"key_id": self.made_key(scopes=["keys"])["key"]["id"]}
         for name in ("runs.get", "runs.cancel"):
             self.params[name] = {"run_id": self.made_run()}
+        call_id = self.made_call()
+        for name in ("get", "cancel", "signal", "resize", "input", "output"):
+            self.params[f"calls.{name}"]["call_id"] = call_id
         for name in ("people.set_password", "people.disable", "people.enable", "people.remove"):
             self.params[name]["person_id"] = self.made_person(name)
         for name in ("get", "rename", "rotate", "revoke", "remove"):
@@ -253,6 +269,14 @@ class Matrix:
         status, made = self.hub.ask("POST", "/v1/keys", {"name": "made", **wanted})
         assert status == 201, made
         return made
+
+    def made_call(self) -> str:
+        """Ask for a call in the private room that ends at once, as SSH targets have no such tool."""
+        call = {"tool": "which", "args": {"names": ["sh"]}, "target": "ssh:box", "room": "room:plaza", "wait": 5}
+        status, made = self.hub.ask("POST", "/v1/calls", call)
+        assert status == 201, made
+        assert made["state"] == "failed", made
+        return made["id"]
 
     def made_run(self) -> str:
         """Wake the built-in agent in the private room and return its run."""
