@@ -15,6 +15,9 @@ export interface AckInbox {
   "lease"?: string;
 }
 
+/** What a rule says. Of several answers the most restrictive one wins: deny, then ask, then allow. */
+export type Action = "allow" | "ask" | "deny";
+
 /** What an agent is doing. */
 export type Activity = "busy" | "idle" | "offline" | "paused";
 
@@ -34,6 +37,11 @@ export interface AddPerson {
   "scopes": Scope[];
   "name"?: string;
   "rooms"?: string[] | null;
+}
+
+/** Remember a rule. */
+export interface AddRule {
+  "rule": Rule;
 }
 
 /** Name a machine. */
@@ -108,6 +116,13 @@ export interface AgentToken {
   "agent_token": string;
 }
 
+/** One tool. */
+export interface AgentTool {
+  "name": string;
+  "description": string;
+  "parameters": Record<string, unknown>;
+}
+
 /** What was done, or with `dry_run` what would be. */
 export interface Applied {
   "applied": boolean;
@@ -143,6 +158,64 @@ export interface ApplyRoom {
   "members"?: string[];
   "visibility"?: Visibility;
   "write_policy"?: WritePolicy;
+}
+
+/** A call that waits, as it is shown. Everything here but `reason` is derived by hub and node, never by a model. */
+export interface Approval {
+  "id": string;
+  "call_id": string;
+  "state": ApprovalState;
+  "digest": string;
+  "requester": string;
+  "target_id": string;
+  "target_name": string;
+  "tool": string;
+  "command": string;
+  "plan": Plan;
+  "created_at": string;
+  "expires_at": string;
+  "requester_name"?: string;
+  "agent_id"?: string;
+  "room"?: string;
+  "files"?: FileFact[];
+  "judged"?: Judged[];
+  "unbound"?: string[];
+  "rules"?: Rule[];
+  "rule_texts"?: string[];
+  "reason"?: string;
+  "decided_at"?: string;
+  "decided_by"?: string;
+  "feedback"?: string;
+  "is_dangerous"?: boolean;
+}
+
+/** Approvals. */
+export interface ApprovalList {
+  "approvals": Approval[];
+}
+
+/** Approvals, those that wait first (oldest first), then the decided ones, newest first. */
+export interface ApprovalQuery {
+  "state"?: ApprovalState | null;
+  "room"?: string;
+  "limit"?: number;
+  "wait"?: number;
+}
+
+/** One approval by its id, or by the id of its call. */
+export interface ApprovalRef {
+  "approval_id": string;
+}
+
+/** What became of an approval. */
+export type ApprovalState = "approved" | "cancelled" | "denied" | "expired" | "pending";
+
+/** Let exactly what was shown run, once; or remember the rules that were shown with it. */
+export interface Approve {
+  "approval_id": string;
+  "digest": string;
+  "always"?: boolean;
+  "expires_in_s"?: number | null;
 }
 
 /** Let a machine in as a node, and say in the same step what it may be asked. */
@@ -270,6 +343,12 @@ export interface AuditQuery {
   "operation"?: string;
 }
 
+/** One call; wait for its end (or, from `awaiting_approval`, for the decision) up to `wait` seconds. */
+export interface AwaitCall {
+  "call_id": string;
+  "wait"?: number;
+}
+
 /** Ask what became of one's request; wait for the decision up to `wait` seconds. */
 export interface AwaitPairing {
   "request_id": string;
@@ -335,6 +414,80 @@ export interface Bye {
   "code": string;
   "message": string;
   "cursor": string;
+}
+
+/** A call as callers see it. */
+export interface Call {
+  "id": string;
+  "tool": string;
+  "state": CallState;
+  "created_at": string;
+  "requester": string;
+  "args"?: Record<string, unknown>;
+  "target_id"?: string;
+  "target_name"?: string;
+  "routed_by"?: string;
+  "room"?: string;
+  "agent_id"?: string;
+  "run_id"?: string;
+  "plan"?: Plan | null;
+  "digest"?: string;
+  "approval_id"?: string;
+  "approved_by"?: string;
+  "waits_for"?: string;
+  "has_run"?: boolean;
+  "dispatched_at"?: string;
+  "ended_at"?: string;
+  "exit_status"?: number | null;
+  "signal"?: string;
+  "error"?: CallError | null;
+  "result"?: unknown;
+  "stdout"?: string;
+  "stderr"?: string;
+  "is_truncated"?: boolean;
+  "streams"?: StreamEnd[];
+  "is_background"?: boolean;
+  "if_away"?: IfAway;
+  "deadline_at"?: string;
+}
+
+/** Why a call did not end well. */
+export interface CallError {
+  "code": string;
+  "message": string;
+  "hint"?: string;
+}
+
+/** Write to a call's standard input, as the body of the request. */
+export interface CallInput {
+  "call_id": string;
+  "offset"?: number | null;
+  "eof"?: boolean;
+}
+
+/** Calls, newest first. */
+export interface CallList {
+  "calls": Call[];
+  "has_more": boolean;
+}
+
+/** Calls that the caller may read, newest first. */
+export interface CallQuery {
+  "room"?: string;
+  "target"?: string;
+  "state"?: CallState | null;
+  "live"?: boolean;
+  "limit"?: number;
+  "before"?: string;
+}
+
+/** Where a call stands. `hub.calls.machine` holds the table of moves; the last five are for ever. */
+export type CallState = "admitted" | "awaiting_approval" | "cancelled" | "dispatched" | "done" | "expired" | "failed" | "lost" | "streaming";
+
+/** Stop a call, and every process that it started. */
+export interface CancelCall {
+  "call_id": string;
+  "reason"?: string;
 }
 
 /** Cancel a run; what it has said so far ends in its last event. */
@@ -502,6 +655,13 @@ export interface DeltaSignal {
   "room": string;
   "offset": number;
   "text": string;
+}
+
+/** Do not let it run. The feedback is what the model reads. */
+export interface Deny {
+  "approval_id": string;
+  "digest"?: string;
+  "feedback"?: string;
 }
 
 /** A device that was let in. */
@@ -742,6 +902,14 @@ export interface Facts {
   "client_mode"?: string;
 }
 
+/** A regular file that the call names, as it was when it was resolved. */
+export interface FileFact {
+  "path": string;
+  "sha256": string;
+  "size_bytes": number;
+  "role"?: string;
+}
+
 /** The feed cannot go on at the cursor that was asked for (`wire.events.ReplayGap`); it goes on at the newest. */
 export interface Gap {
   "t": "gap";
@@ -800,11 +968,20 @@ export interface HubSwitch {
   "cancelled_runs"?: number;
 }
 
+/** What becomes of a call whose node is not connected, or goes away. */
+export type IfAway = "fail" | "queue";
+
 /** Take a private key (OpenSSH or PEM); one that is protected needs its passphrase. */
 export interface ImportKey {
   "name": string;
   "private_key": string;
   "passphrase"?: string;
+}
+
+/** Replace the static file with a `permissions.jsonc` text (Molf's grammar, or a list of rules). */
+export interface ImportRules {
+  "text": string;
+  "check_only"?: boolean;
 }
 
 /** Items in order of `seq`. `low_water`: everything up to it is settled. */
@@ -827,8 +1004,33 @@ export interface InboxItem {
   "error"?: string;
 }
 
+/** How far the input goes now. */
+export interface InputTaken {
+  "offset": number;
+}
+
 /** Where an inbox item stands. */
 export type ItemState = "acked" | "dead" | "failed" | "leased" | "pending";
+
+/** Ask what the rules would say, without asking for a call. */
+export interface JudgeQuery {
+  "tool": string;
+  "command"?: string;
+  "path"?: string;
+  "target"?: string;
+  "agent_id"?: string;
+  "room"?: string;
+}
+
+/** What was decided about one value, and by which rule. */
+export interface Judged {
+  "value": string;
+  "action": Action;
+  "rule_id"?: string;
+  "layer"?: string;
+  "floor"?: string;
+  "unclear"?: string;
+}
 
 /** A grant with a token, as it is listed: never the token itself. */
 export interface Key {
@@ -856,6 +1058,22 @@ export interface KeyList {
 export interface KeyRef {
   "key_id": string;
 }
+
+/** A rule with its place. */
+export interface KnownRule {
+  "id": string;
+  "layer": Layer;
+  "rule": Rule;
+  "text": string;
+  "position"?: number;
+  "agent_id"?: string;
+  "created_at"?: string;
+  "created_by"?: string;
+  "last_used_at"?: string;
+}
+
+/** Where a rule stands; later layers are asked later, and the last match of all wins. A deny of `agent` is final. */
+export type Layer = "agent" | "file" | "remembered";
 
 /** The hub's log from a byte offset on; without one its end. */
 export interface LogQuery {
@@ -964,6 +1182,7 @@ export interface Node {
   "address"?: string;
   "alias"?: string;
   "labels"?: Record<string, string>;
+  "given_labels"?: Record<string, string>;
   "capabilities"?: string[];
   "declared"?: string[];
   "commands"?: string[];
@@ -1058,6 +1277,25 @@ export interface OpenSession {
 export interface Origin {
   "network_id": string;
   "message_id": string;
+}
+
+/** A range of a call's stored output, as bytes. */
+export interface OutputQuery {
+  "call_id": string;
+  "channel"?: number;
+  "offset"?: number;
+  "limit"?: number;
+  "wait"?: number;
+}
+
+/** What was read. Over HTTP the bytes are the body of the answer, the rest its headers (`instar-offset` …). */
+export interface OutputRange {
+  "offset": number;
+  "size_bytes": number;
+  "total_bytes": number;
+  "dropped_bytes": number;
+  "ended": boolean;
+  "content"?: string;
 }
 
 /** A call of a room wrote more; `calls.output` replaces it. Text is what was written as UTF-8, as far as it fits. */
@@ -1210,6 +1448,23 @@ export interface PinHost {
 export interface Ping {
   "t": "ping";
   "n": number;
+}
+
+/** What would run, resolved by the executor; its digest is what an approval binds. */
+export interface Plan {
+  "target_id": string;
+  "tool": string;
+  "args": unknown;
+  "cwd"?: string;
+  "argv"?: string[];
+  "env"?: Record<string, string>;
+  "files"?: FileFact[];
+  "sandbox"?: Sandbox;
+  "has_terminal"?: boolean;
+  "timeout_s"?: number;
+  "is_background"?: boolean;
+  "address"?: string;
+  "host_keys"?: string[];
 }
 
 /** The agent's plan, whole. */
@@ -1444,6 +1699,13 @@ export interface RequestRef {
   "request_id": string;
 }
 
+/** Tell a call's terminal its size. */
+export interface ResizeCall {
+  "call_id": string;
+  "rows": number;
+  "columns": number;
+}
+
 /** The answer of an operation. */
 export interface Result {
   "t": "result";
@@ -1516,6 +1778,67 @@ export interface RotateToken {
   "device_id": string;
   "role"?: Role;
   "scopes"?: Scope[] | null;
+}
+
+/** Where a call would go, or why nowhere, and how that came about. */
+export interface RouteAnswer {
+  "steps": RouteStep[];
+  "target_id"?: string;
+  "target_name"?: string;
+  "kind"?: string;
+  "by"?: string;
+  "error"?: CallError | null;
+}
+
+/** Every choice that the caller may see. */
+export interface RouteList {
+  "routes": RouteRow[];
+}
+
+/** Ask where a call would go. */
+export interface RouteQuery {
+  "target"?: string;
+  "room"?: string;
+  "agent_id"?: string;
+}
+
+/** One choice that was made. */
+export interface RouteRow {
+  "target": string;
+  "room"?: string;
+  "agent_id"?: string;
+  "set_by"?: string;
+  "set_at"?: string;
+}
+
+/** One row of the truth table and what it said. */
+export interface RouteStep {
+  "by": string;
+  "wanted"?: string;
+  "verdict"?: string;
+}
+
+/** One rule. Every glob that is not `*` narrows it; `policy.globs` says what a glob matches. */
+export interface Rule {
+  "tool": string;
+  "value": string;
+  "action": Action;
+  "target"?: string;
+  "agent"?: string;
+  "room"?: string;
+  "expires_at"?: string;
+}
+
+/** Rules in the order in which they are asked. */
+export interface RuleList {
+  "rules": KnownRule[];
+  "file"?: string;
+  "file_fault"?: string;
+}
+
+/** One remembered rule by its id. */
+export interface RuleRef {
+  "rule_id": string;
 }
 
 /** A run as callers see it. */
@@ -1715,6 +2038,12 @@ export interface SessionRef {
   "session_id": string;
 }
 
+/** Replace the veto of an agent: its own layer. */
+export interface SetAgentRules {
+  "agent_id": string;
+  "rules": Rule[];
+}
+
 /** Give a node labels; they win over those that it declares. An empty value hides a declared one. */
 export interface SetLabels {
   "node_id": string;
@@ -1739,6 +2068,13 @@ export interface SetPresence {
   "agent_id": string;
   "activity"?: Activity;
   "task"?: string;
+}
+
+/** Choose where the calls of a room, of an agent, or of the org go. An empty target leaves it to the next row. */
+export interface SetRoute {
+  "target": string;
+  "room"?: string;
+  "agent_id"?: string;
 }
 
 /** One setting. The value of a secret one is `(set)` or empty, never itself. */
@@ -1816,6 +2152,12 @@ export interface SignIn {
   "signature": string;
   "scopes"?: Scope[];
   "role"?: Role;
+}
+
+/** Send a signal to a call's process group. */
+export interface SignalCall {
+  "call_id": string;
+  "signal": string;
 }
 
 /** A signal (`wire.runs.Signal`): unnumbered, unstored, replaced by what it names. */
@@ -1911,9 +2253,37 @@ export interface SshTest {
   "duration_s"?: number;
 }
 
+/** Ask for a call. */
+export interface StartCall {
+  "tool": string;
+  "args"?: Record<string, unknown>;
+  "target"?: string;
+  "room"?: string;
+  "agent_id"?: string;
+  "run_id"?: string;
+  "cwd"?: string;
+  "env"?: Record<string, string>;
+  "timeout_s"?: number | null;
+  "terminal"?: Terminal | null;
+  "has_input"?: boolean;
+  "is_background"?: boolean;
+  "if_away"?: IfAway;
+  "sandbox"?: Sandbox | null;
+  "reason"?: string;
+  "wait"?: number;
+}
+
 /** Stop every agent: cancel runs, refuse agent messages and wakes until resumed. */
 export interface StopAll {
   "reason"?: string;
+}
+
+/** How much a stream held in all. */
+export interface StreamEnd {
+  "channel": number;
+  "size_bytes": number;
+  "sha256"?: string;
+  "dropped_bytes"?: number;
 }
 
 /** The conversation of a message. */
@@ -1978,6 +2348,12 @@ export interface Tell {
   "params": unknown;
 }
 
+/** A terminal that the process has, instead of pipes. */
+export interface Terminal {
+  "rows"?: number;
+  "columns"?: number;
+}
+
 /** More of the answer's text. */
 export interface TextDelta {
   "kind": "agent_message_chunk";
@@ -2027,6 +2403,26 @@ export interface ToolCallUpdate {
   "title"?: string;
   "status"?: string;
   "content"?: Record<string, unknown>[];
+}
+
+/** The tools that the caller may use now. */
+export interface ToolList {
+  "tools": AgentTool[];
+}
+
+/** Whose tools: with a room, `exec` names the targets that can be chosen now. */
+export interface ToolQuery {
+  "room"?: string;
+  "agent_id"?: string;
+}
+
+/** What a model reads. A failure is a result as well: its text says why and what to do. */
+export interface ToolResult {
+  "text": string;
+  "is_error"?: boolean;
+  "data"?: Record<string, unknown>;
+  "call_id"?: string;
+  "is_pending"?: boolean;
 }
 
 /** Send no more on this stream; the call goes on. */
@@ -2123,6 +2519,25 @@ export interface UsageUpdate {
 export interface UseCode {
   "code": string;
   "facts"?: Facts;
+}
+
+/** Use a tool. */
+export interface UseTool {
+  "name": string;
+  "arguments"?: Record<string, unknown>;
+  "room"?: string;
+  "agent_id"?: string;
+  "run_id"?: string;
+  "wait"?: number;
+}
+
+/** What the rules say. */
+export interface Verdict {
+  "action": Action;
+  "judged": Judged[];
+  "rules"?: Rule[];
+  "rule_texts"?: string[];
+  "is_dangerous"?: boolean;
 }
 
 /** Verify the log, and that it goes on from where it was. */
@@ -2329,4 +2744,26 @@ export interface Operations {
   "ssh.scan": { params: ScanHost; result: ScannedHost };
   "ssh.pin": { params: PinHost; result: SshTarget };
   "ssh.unpin": { params: TargetRef; result: SshTarget };
+  "calls.start": { params: StartCall; result: Call };
+  "calls.get": { params: AwaitCall; result: Call };
+  "calls.list": { params: CallQuery; result: CallList };
+  "calls.cancel": { params: CancelCall; result: Call };
+  "calls.signal": { params: SignalCall; result: Call };
+  "calls.resize": { params: ResizeCall; result: Call };
+  "calls.output": { params: OutputQuery; result: OutputRange };
+  "calls.route": { params: RouteQuery; result: RouteAnswer };
+  "routes.list": { params: Nothing; result: RouteList };
+  "routes.set": { params: SetRoute; result: RouteAnswer };
+  "tools.list": { params: ToolQuery; result: ToolList };
+  "tools.use": { params: UseTool; result: ToolResult };
+  "approvals.list": { params: ApprovalQuery; result: ApprovalList };
+  "approvals.get": { params: ApprovalRef; result: Approval };
+  "approvals.approve": { params: Approve; result: Approval };
+  "approvals.deny": { params: Deny; result: Approval };
+  "approvals.rules": { params: Nothing; result: RuleList };
+  "approvals.add_rule": { params: AddRule; result: KnownRule };
+  "approvals.remove_rule": { params: RuleRef; result: KnownRule };
+  "approvals.set_agent_rules": { params: SetAgentRules; result: RuleList };
+  "approvals.import": { params: ImportRules; result: RuleList };
+  "approvals.judge": { params: JudgeQuery; result: Verdict };
 }
