@@ -45,7 +45,7 @@ class LocalOrders(Struct, frozen=True, forbid_unknown_fields=True):
     """Empty: the account's home."""
     roots: list[str] = []
     """Empty: the working directory."""
-    commands: list[str] = ["*"]
+    commands: list[str] = msgspec.field(default_factory=lambda: ["*"])
     hidden: list[str] = []
     """Folders that no tool and no sandboxed program sees: the hub's data directory."""
     concurrency: int = NODE_CALLS_MAX

@@ -32,6 +32,7 @@ from .console import Console
 from .first_start import declare
 from .guard import Guard
 from .http import Carrier
+from .local_node import LocalNode, PrivateSocket
 from .log_file import LogFile, path_in
 from .maintenance import Maintenance
 from .measuring import count_commits, read_parts
@@ -112,6 +113,8 @@ class App:
             closing.callback(bound.close)
             store = await open_store(self.data_dir)
             closing.push_async_callback(store.close)
+            private = PrivateSocket(self.data_dir)
+            closing.callback(private.close)
             self._listening = bound.listening
             parts = wire(
                 self._loaded, store, self._background, self._streams,
@@ -125,7 +128,11 @@ class App:
             closing.callback(parts.presences.close)
             closing.push_async_callback(parts.delivery.close)
             closing.push_async_callback(parts.schedules.close)
-            return await self._run(parts, bound, announce)
+            local = LocalNode(
+                parts.nodes, parts.identity.loans, self._background, self.data_dir, private.path, os.environ
+            )
+            closing.push_async_callback(local.close)
+            return await self._run(parts, bound, private, announce)
 
     def _certificate(self) -> tls.Certificate | None:
         """Return the certificate to show, None where every address is plain.
@@ -137,22 +144,12 @@ class App:
             return None
         return tls.prepare(self._settings, self.data_dir)
 
-    async def _run(self, parts: Parts, bound: Bound, announce: Callable[[Announcement], None]) -> int:
+    async def _run(
+        self, parts: Parts, bound: Bound, private: PrivateSocket, announce: Callable[[Announcement], None]
+    ) -> int:
         certificate = self._certificate()
         context = tls.context_of(certificate) if certificate else None
-        await parts.blobs.clear_unfinished()
-        await parts.identity.load()
-        await parts.rooms.load()
-        await parts.agents.load()
-        await parts.delivery.load()
-        await parts.schedules.load()
-        await parts.nodes.load()
-        await parts.approvals.load()
-        await parts.identity.local_grant(self.data_dir / LOCAL_GRANT)
-        parts.identity.devices.hub_key.load(self.data_dir / HUB_KEY)
-        await parts.secrets.load(self.data_dir / KEY_FILE, parts.store)
-        await parts.ssh.load()
-        await parts.calls.load()
+        await self._load(parts)
         is_first = await declare(parts.store, parts.rooms.apply, parts.agents.declaring)
         parts.calls.open()
         await parts.runs.open()
@@ -195,10 +192,27 @@ class App:
             await lifecycle.serve(
                 carrier, bound, on_ready=lambda _: self._ready(announce, announcement), on_stopping=stopping,
                 encrypted={at: context for at in self._listening if context and encrypts(self._settings, at)},
+                private=(private.socket,),
             )  # fmt: skip
         finally:
             watchdog.stop()
         return 0
+
+    async def _load(self, parts: Parts) -> None:
+        """Read what the hub remembers, each noun after those that it relies on."""
+        await parts.blobs.clear_unfinished()
+        await parts.identity.load()
+        await parts.rooms.load()
+        await parts.agents.load()
+        await parts.delivery.load()
+        await parts.schedules.load()
+        await parts.nodes.load()
+        await parts.approvals.load()
+        await parts.identity.local_grant(self.data_dir / LOCAL_GRANT)
+        parts.identity.devices.hub_key.load(self.data_dir / HUB_KEY)
+        await parts.secrets.load(self.data_dir / KEY_FILE, parts.store)
+        await parts.ssh.load()
+        await parts.calls.load()
 
     def _ready(self, announce: Callable[[Announcement], None], announcement: Announcement) -> None:
         """Say it in the log, which is all that is left of a start after `kill -9`, and to whoever started the hub."""

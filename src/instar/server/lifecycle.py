@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -46,6 +47,7 @@ class Server:
         bound: Where.
         prefer_fast: Whether httptools is used where it is installed.
         encrypted: How connections are encrypted at the addresses that are; the others are plain.
+        private: Bound Unix sockets besides, plain.
     """
 
     def __init__(
@@ -55,9 +57,11 @@ class Server:
         *,
         prefer_fast: bool = True,
         encrypted: Mapping[Address, ssl.SSLContext] = MappingProxyType({}),
+        private: Sequence[socket.socket] = (),
     ) -> None:
         self._carrier = carrier
         self._bound = bound
+        self._private = private
         self._encrypted = encrypted
         self._config = Config(
             carrier,
@@ -98,6 +102,8 @@ class Server:
                 self._servers.append(TlsServer(bound, protocol, context, self._carrier))
             else:
                 self._servers.append(await loop.create_server(protocol, sock=bound, backlog=LISTEN_BACKLOG))
+        for bound in self._private:
+            self._servers.append(await loop.create_unix_server(protocol, sock=bound))
 
     def _set_date(self, loop: asyncio.AbstractEventLoop) -> None:
         """Write the Date header once a second, for every response."""
@@ -187,6 +193,7 @@ async def serve(
     grace_s: float = SHUTDOWN_GRACE_S,
     prefer_fast: bool = True,
     encrypted: Mapping[Address, ssl.SSLContext] = MappingProxyType({}),
+    private: Sequence[socket.socket] = (),
 ) -> bool:
     """Serve until a signal asks to stop; return whether everything drained.
 
@@ -196,7 +203,7 @@ async def serve(
     """
     signals = signals or Signals()
     carrier.max_connections = carrier.max_connections or raise_file_limit()
-    server = Server(carrier, bound, prefer_fast=prefer_fast, encrypted=encrypted)
+    server = Server(carrier, bound, prefer_fast=prefer_fast, encrypted=encrypted, private=private)
     await server.start()
     signals.install()
     settle()

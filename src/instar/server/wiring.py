@@ -136,6 +136,7 @@ def wire(
     )  # fmt: skip
     approvals.find_target = calls.targets.named
     nodes.on_stray(calls.stray)
+    nodes.status.default_route = calls.routes.default
     tools = AgentTools(calls.targets, calls.handlers.locate_wanted)
     settings_handlers = SettingsHandlers(live, store)
     logs = LogHandlers(data_dir, is_kept=settings.log.file)

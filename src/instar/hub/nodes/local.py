@@ -81,6 +81,13 @@ class LocalTarget:
         if (current := self._current) is not None:
             current.settle(call_id)
 
+    def gave_up(self, reason: str) -> None:
+        """The child has ended before it connected: nobody waits for it in vain."""
+        for arrival in self._waiting:
+            if not arrival.done():
+                cause = f"the node of the hub's own machine did not come up: {reason}"
+                arrival.set_exception(InstarError("node_away", cause, hint="`instar logs` says why."))
+
     @property
     def _current(self) -> Executor | None:
         session = self._roster.session(LOCAL)
