@@ -34,6 +34,6 @@ def key_files(scene: Scene) -> list[Path]:
     from instar.client.access import GRANT_FILE  # noqa: PLC0415
 
     own = scene.data_dir
-    named = [own / name for name in (GRANT_FILE, "hub-key", "tls/key.pem")]
+    named = [own / name for name in (GRANT_FILE, "hub-key", "secrets-key", "tls/key.pem")]
     named += [config_dir(scene.environ) / name for name in (device.KEY_FILE, device.SESSIONS_FILE, pins.PINS_FILE)]
     return [path for path in named if path.exists()]

@@ -89,6 +89,9 @@ def _host_and_port(place: str) -> tuple[str, str]:
 
 
 def _ip6(text: str) -> str:
+    # A zone could hold anything, and `%` is expanded where the client hands hosts on.
+    if "%" in text:
+        raise _refused("it has a zone", "Name the interface in the ssh configuration, and use its alias.")
     try:
         return str(ipaddress.IPv6Address(text))
     except ValueError as error:

@@ -169,8 +169,9 @@ async def _spawn(
     line: Sequence[str], screen: LocalTerminal | None, term: str, *, has_input: bool
 ) -> asyncio.subprocess.Process:
     """Start the client in a session of its own: no terminal of the hub is its terminal."""
-    pipe = asyncio.subprocess.PIPE
-    streams = [screen.client] * 3 if screen else [pipe if has_input else asyncio.subprocess.DEVNULL, pipe, pipe]
+    pipe, nowhere = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    # A remote terminal is one stream; beside it the client has only words of its own to say.
+    streams = [screen.client, screen.client, nowhere] if screen else [pipe if has_input else nowhere, pipe, pipe]
     try:
         process = await asyncio.create_subprocess_exec(
             *line, stdin=streams[0], stdout=streams[1], stderr=streams[2],
