@@ -1,11 +1,12 @@
 """Every example of every help text, run as it stands by a shell against a real hub."""
 
+import asyncio
 import json
 import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from instar.client.http import Client
 from instar.client.pins import Pin
 from instar.hub.settings.tree import Settings
 from instar.server import tls
+from instar.store.sqlite import open_store
+from tests.hub.ssh import daemon
 
 from .conftest import BIN, Hub, environment
 from .test_tree import TREE
@@ -94,6 +97,33 @@ def with_version(hub: Hub) -> None:
         hub.client.invoke("settings.change", {"changes": {"runs.budget_s": 300}, "base_hash": base_hash})
 
 
+def with_ssh(hub: Hub) -> None:
+    """The target `box` is a real daemon, named anew each time, with the key `deploy`."""
+    if cause := daemon.missing():
+        pytest.skip(cause)
+    sshd = SSHD[0]
+    keys = {each["name"]: each for each in hub.client.invoke("ssh.keys")["keys"]}
+    for name in {"deploy", "spare"} - keys.keys():
+        keys[name] = hub.client.invoke("ssh.generate_key", {"name": name})
+    sshd.authorized.write_text(keys["deploy"]["public_key"] + "\n")
+    for each in hub.client.invoke("ssh.targets")["targets"]:
+        if each["label"] == "box":
+            hub.client.invoke("ssh.remove_target", {"ssh_target_id": each["id"]})
+    box = {"label": "box", "address": sshd.address, "port": sshd.port, "known_host": sshd.known_host}
+    hub.client.invoke("ssh.add_target", {**box, "mode": "managed", "key": "deploy"})
+
+
+def without_ssh(hub: Hub) -> None:
+    for each in hub.client.invoke("ssh.targets")["targets"]:
+        hub.client.invoke("ssh.remove_target", {"ssh_target_id": each["id"]})
+
+
+async def an_old_hub(folder: Path) -> None:
+    """The data of a hub that does not run."""
+    store = await open_store(folder)
+    await store.close()
+
+
 def send(hub: Hub, text: str) -> None:
     target = {"kind": "room", "room_id": "general"}
     hub.client.invoke("messages.send", {"target": target, "parts": [{"kind": "text", "text": text}]})
@@ -126,22 +156,36 @@ NEEDS: dict[str, Callable[[Hub], object]] = {
         with_schedule,
     ),
     "config rollback": with_version,
+    "ssh": with_ssh,
+    "doctor": without_ssh,
 }
 """What must exist before the examples of a command (and of those below it) make sense."""
 
-NEVER_TWICE = {"rooms create", "users add", "schedules create"}
+NEVER_TWICE = {"rooms create", "users add", "schedules create", "ssh add", "ssh keys generate", "ssh keys import"}
 """Their examples work once for ever: they come before what else makes the same."""
 
 
+SSHD: list[daemon.Sshd] = []
+
+
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Path:
+def desk(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Iterator[Path]:
     """A folder with the files that examples name."""
     folder = tmp_path_factory.mktemp("desk")
+    if not daemon.missing():
+        SSHD.append(daemon.Sshd(tmp_path_factory.mktemp("sshd")))
+        SSHD[0].start()
+        (folder / "known_hosts").write_text(SSHD[0].known_host + "\n")
+        (folder / "id_ed25519").write_text(SSHD[0].login_key.read_text())
+    asyncio.run(an_old_hub(folder / "old-hub"))
     (folder / "notes.txt").write_text("from a file")
     (folder / "password.txt").write_text("correct horse battery\n")
     (folder / "rooms.yaml").write_text("rooms:\n  - id: planned\n    members: [guide]\n")
     (folder / "hub.yaml").write_text("log:\n  level: info\n")
-    return folder
+    yield folder
+    for sshd in SSHD:
+        sshd.stop()
+    SSHD.clear()
 
 
 ORDERED = sorted(

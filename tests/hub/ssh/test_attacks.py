@@ -22,16 +22,17 @@ ADDRESSES = [
     "host\tx", "host;id", "host|id", "host&id", "$(id)", "`id`", "root@$(id)", "$(id)@host", "ho'st", 'ho"st', "host>x",
     "host<x", "host*", "host?", "{a,b}", "~root", "host\\x", "host%h", "%h", "root@%r", "ssh://host", "ssh://-oX/host",
     "host/../x", "../host", "host#x", "host!x", "host\0x", "\x1b[31mhost", "h\u043est", "host\u202e", "\uff48ost",
-    "host\u00a0", "", "@", "@host", "root@", "a@b@c", "root@host:", "host:0", "host:65536", "host:-1", "host:22:33x", "[::1",
-    "::1]", "[::1]x", "[::1%eth0]", "fe80::1%$(id)", "[-oX]", "host..x", ".host", "host.", "x" * 400, "ro ot@host",
+    "host\u00a0", "", "@", "@host", "root@", "a@b@c", "root@host:", "host:0", "host:65536", "host:-1", "host:22:33x",
+    "[::1", "::1]", "[::1]x", "[::1%eth0]", "fe80::1%$(id)", "[-oX]", "host..x", ".host", "host.", "ro ot@host",
+    "x" * 400,
 ]  # fmt: skip
 """Addresses that are none."""
 
 VALUES = [
     "$(touch PWN)", "`touch PWN`", "'; touch PWN; '", '"; touch PWN; "', "a\ntouch PWN\n", "a\rtouch PWN",
     "; touch PWN", "| touch PWN", "&& touch PWN", "& touch PWN &", "\\'; touch PWN; \\'", "\\", "\\\\'; touch PWN #",
-    "'\\''; touch PWN", "${IFS}", "$IFS$(touch${IFS}PWN)", "%s%n%b", "\\047; touch PWN; \\047", "\\0047; touch PWN #", "\\c",
-    "!touch PWN",
+    "'\\''; touch PWN", "${IFS}", "$IFS$(touch${IFS}PWN)", "%s%n%b", "\\047; touch PWN; \\047", "\\0047; touch PWN #",
+    "\\c", "!touch PWN",
     "~root", "*", "{touch,PWN}", "<(touch PWN)", ">PWN", "2>PWN", "\u2018; touch PWN; \u2019", "\uff07; touch PWN #",
     "ü' ; touch PWN ; 'ü", "\x1b]0;x\x07", "\x03\x04\x1a", "-oProxyCommand=touch PWN", "--", "#x", "=x", "\t", " ",
     "a'b\"c`d$e\\f", "$'\\x27; touch PWN'", "\u202e; touch PWN",

@@ -6,7 +6,7 @@ from .security import exposure, files, grants
 
 _INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
 _FIX = "Run: instar doctor --fix"
-_AS_SAID = "Do what it says; `instar ssh test TARGET` tries a target."
+_ROUTE, _NODES, _SSH = "See: instar route --help.", "See: instar node list.", "See: instar ssh targets."
 
 CHECKS = (
     Check("machine.python", _ERROR, "Python is new enough", "Install Python 3.11 or newer.", machine.python_version),
@@ -95,20 +95,16 @@ CHECKS = (
     Check("devices.seen", _INFO, "Devices are used", "Run: instar devices revoke NAME.", grants.devices_stale),
     Check("schedules.missed", _WARNING, "Schedules speak when they should", "See: instar schedules list.",
         running.schedules_missed),
-    Check("exec.exec-host", _ERROR, "Calls that choose nothing have a target", _AS_SAID, remote_exec.of("exec-host")),
-    Check("exec.ssh-binary", _WARNING, "OpenSSH's client is there", _AS_SAID, remote_exec.of("ssh-binary")),
-    Check("exec.ssh-route", _ERROR, "SSH targets can be used", _AS_SAID, remote_exec.of("ssh-route")),
-    Check("exec.ssh-host-pinning", _WARNING, "Host keys are pinned", _AS_SAID, remote_exec.of("ssh-host-pinning")),
-    Check("exec.managed-key-vault", _ERROR, "Managed keys can be decrypted", _AS_SAID,
-        remote_exec.of("managed-key-vault")),
-    Check("exec.paired-node-route", _WARNING, "Paired nodes are connected", _AS_SAID,
-        remote_exec.of("paired-node-route")),
-    Check("exec.node-permit", _WARNING, "Nodes may be asked something", _AS_SAID, remote_exec.of("node-permit")),
-    Check("exec.local-route", _INFO, "The hub's machine runs only what names it", _AS_SAID,
-        remote_exec.of("local-route")),
-    Check("exec.ssh-onboarding", _INFO, "Managed keys are used", _AS_SAID, remote_exec.of("ssh-onboarding")),
-    Check("exec.ssh-inventory", _INFO, "SSH targets are known", "See: instar ssh targets.",
-        remote_exec.of("ssh-inventory")),
+    Check("exec.exec-host", _ERROR, "Calls that choose nothing have a target", _ROUTE, remote_exec.of("exec-host")),
+    Check("exec.local-route", _INFO, "The hub runs only what names it", _ROUTE, remote_exec.of("local-route")),
+    Check("exec.paired-node-route", _WARNING, "Nodes are connected", _NODES, remote_exec.of("paired-node-route")),
+    Check("exec.node-permit", _WARNING, "Nodes may be asked something", _NODES, remote_exec.of("node-permit")),
+    Check("exec.ssh-binary", _WARNING, "OpenSSH's client is there", _SSH, remote_exec.of("ssh-binary")),
+    Check("exec.ssh-route", _ERROR, "SSH targets can be used", _SSH, remote_exec.of("ssh-route")),
+    Check("exec.ssh-host-pinning", _WARNING, "Host keys are pinned", _SSH, remote_exec.of("ssh-host-pinning")),
+    Check("exec.managed-key-vault", _ERROR, "SSH keys can be decrypted", _SSH, remote_exec.of("managed-key-vault")),
+    Check("exec.ssh-onboarding", _INFO, "SSH keys are used", _SSH, remote_exec.of("ssh-onboarding")),
+    Check("exec.ssh-inventory", _INFO, "SSH targets are known", _SSH, remote_exec.of("ssh-inventory")),
     Check("console.built", _WARNING, "The console is there", "Run: make console", machine.console_built),
 )  # fmt: skip
 """The table; ids are stable."""
