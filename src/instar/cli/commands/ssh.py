@@ -41,11 +41,11 @@ def show(session: Session, target: str) -> Answer:
     return Answer(found, table(("TARGET", found["id"]), _facts(found)))
 
 
-@command("instar ssh add web deploy@web.example.org", "instar ssh add db admin@10.0.0.5:2222 --key deploy --json")
+@command("instar ssh add web deploy@web.example.org", "instar ssh add db admin@10.0.0.5:2222 --ssh-key deploy --json")
 @click.argument("label")
 @click.argument("address")
 @_PORT
-@click.option("--key", default="", metavar="NAME", help="Managed key; the hub itself then speaks SSH.")
+@click.option("--ssh-key", "key", default="", metavar="NAME", help="Managed key; the hub itself then speaks SSH.")
 @click.option("--mode", type=click.Choice(MODES), help="Who speaks SSH; managed if a key is named, else system.")
 @_KNOWN
 @click.option("--default", "is_default", is_flag=True, help="What the choice `ssh` means.")
@@ -80,12 +80,12 @@ def add(
     return Answer(made, [f"{label} is {made['address']} in {made['mode']} mode."])
 
 
-@command("instar ssh update box --address ops@127.0.0.1", "instar ssh update box --key deploy --mode managed --json")
+@command("instar ssh update box --address ops@127.0.0.1", "instar ssh update box --ssh-key deploy --mode managed --json")
 @_TARGET
 @click.option("--label", help="Call it something else.")
 @click.option("--address", help="Where it is; its pin stays, so another machine is refused.")
 @_PORT
-@click.option("--key", metavar="NAME", help="Managed key.")
+@click.option("--ssh-key", "key", metavar="NAME", help="Managed key.")
 @click.option("--mode", type=click.Choice(MODES), help="Who speaks SSH.")
 def update(
     session: Session,

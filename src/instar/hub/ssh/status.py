@@ -72,7 +72,7 @@ def _route(
             yield ExecCheck("ssh-route", CheckLevel.ERROR, "The host key changed", note, hint, label)
         elif located.record.key_id in unreadable:
             note = f"The managed key of {label} cannot be decrypted, so calls to it fail."
-            hint = f"Restore secrets-key, or give it another key: instar ssh update {label} --key NAME"
+            hint = f"Restore secrets-key, or give it another key: instar ssh update {label} --ssh-key NAME"
             yield ExecCheck("ssh-route", CheckLevel.ERROR, "A target without a readable key", note, hint, label)
     if status.backend == "ssh" and routed is not None:
         needs_client = routed.record.mode is SshMode.SYSTEM and not client
@@ -111,7 +111,7 @@ def _vault(keys: list[SshKey]) -> Iterator[ExecCheck]:
 
 def _inventory(targets: list[Located], keys: list[SshKey]) -> Iterator[ExecCheck]:
     if keys and not targets:
-        hint = "Name a machine: instar ssh add LABEL user@host --key NAME"
+        hint = "Name a machine: instar ssh add LABEL user@host --ssh-key NAME"
         note = "There are managed keys and no SSH target that uses one."
         yield ExecCheck("ssh-onboarding", CheckLevel.WARN, "A key without a target", note, hint)
     if not targets:
