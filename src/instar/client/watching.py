@@ -5,8 +5,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
-
 from instar.base.errors import InstarError
 from instar.wire.execution import Channel
 from instar.wire.limits import LINK_CHUNK_MAX_BYTES, LINK_CREDIT_BYTES
@@ -157,7 +155,7 @@ class CallWatch:
     def ended(self, over: Over) -> None:
         """The stream is over."""
         if over.call is not None:
-            self._finish(msgspec.json.decode(over.call, type=dict[str, Any]))
+            self._finish(over.call)
         elif over.error is not None:
             self._finish(refusal(over.error))
 

@@ -1,5 +1,7 @@
 """What the machines of `instar.v1` ask their driver to do, in order."""
 
+from typing import Any
+
 from msgspec import Raw, Struct
 
 from .frames import ErrorBody, Hello, Op, Watch, Welcome
@@ -98,7 +100,7 @@ class Over(Struct, frozen=True):
     """A watched call has ended, or cannot be watched."""
 
     stream: int
-    call: Raw | None
+    call: dict[str, Any] | None
     error: ErrorBody | None
 
 

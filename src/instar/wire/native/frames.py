@@ -182,15 +182,15 @@ class Bye(Struct, frozen=True, tag="bye", tag_field="t"):
     cursor: str
 
 
-class Watched(Struct, frozen=True, tag="watched", tag_field="t"):
+class Watched(Struct, frozen=True, tag="watched", tag_field="t", omit_defaults=True):
     """A watched call has ended (its `Call`), or cannot be watched; the stream is over."""
 
     stream: int
-    call: Raw | None = None
+    call: dict[str, Any] | None = None
     error: ErrorBody | None = None
 
 
-class Ask(Struct, frozen=True, tag="ask", tag_field="t"):
+class Ask(Struct, frozen=True, tag="ask", tag_field="t", omit_defaults=True):
     """To a node: `prepare` (Preparation → Prepared), `start` (Start → Ok), `cancel`, `signal`, `resize`,
     `close_input` (CallOrder → Ok), `recall` (Recall → Recalled), `resume` (CallOrder → Ok).
 
@@ -270,6 +270,11 @@ def body_of(error: InstarError, request_id: str = "") -> ErrorBody:
         request_id=told.request_id,
         detail={} if told.detail is msgspec.UNSET else told.detail,
     )
+
+
+def watched_frame(stream: int, call: bytes) -> bytes:
+    """Return the `watched` frame around a call that is already JSON."""
+    return b'{"t":"watched","stream":%d,"call":%b}' % (stream, call)
 
 
 def error_frame(op_id: int, error: InstarError, request_id: str = "") -> bytes:

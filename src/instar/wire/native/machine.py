@@ -228,8 +228,9 @@ class ServerMachine:
         """End a stream: its call has ended (as JSON), or cannot be watched. One that has ended gets nothing."""
         if self._streams.pop(stream, None) is None:
             return []
-        body = frames.body_of(error) if error is not None else None
-        return [Send(msgspec.json.encode(Watched(stream, Raw(call) if call else None, body)))]
+        if error is None:
+            return [Send(frames.watched_frame(stream, call))]
+        return [Send(msgspec.json.encode(Watched(stream, error=frames.body_of(error))))]
 
     def chunk(self, stream: int, channel: int, offset: int, content: bytes | memoryview) -> list[ServerAction]:
         """Send bytes of a stream: a watched call's output, or a node's input. The driver keeps to the credit.
@@ -324,7 +325,7 @@ class ServerMachine:
             full = InstarError(
                 "overloaded", f"{LINK_STREAMS_MAX} calls are watched on this link", hint="Watch fewer at once."
             )
-            return [Send(msgspec.json.encode(Watched(watch.stream, None, frames.body_of(full))))]
+            return [Send(msgspec.json.encode(Watched(watch.stream, error=frames.body_of(full))))]
         self._streams[watch.stream] = flow.watching()
         return [Opened(watch)]
 
