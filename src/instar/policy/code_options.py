@@ -59,7 +59,7 @@ sshfs | oF
 ssh-keygen | D
 ssh-add | s
 rsync | e | --rsh --rsync-path --files-from --log-file --write-batch --config
-tar bsdtar gtar | IFC | --checkpoint-action --checkpoint --to-command --use-compress-program --rsh-command
+tar bsdtar gtar | IFCT | --checkpoint-action --checkpoint --to-command --use-compress-program --rsh-command
 tar bsdtar gtar |  | --rmt-command --info-script --new-volume-script --files-from
 zip | T | --test --unzip-command
 cpio |  | --rsh-command
@@ -117,6 +117,7 @@ hg |  | --config --debugger --cwd
 svn |  | --config-option --editor-cmd --diff-cmd --diff3-cmd --config-dir
 patch | oder | --output --directory --ed
 tail |  | --pid
+printf | v
 docker |  | --privileged
 kubectl |  | --kubeconfig
 gh |  | --jq --template --editor | alias extension
@@ -179,7 +180,7 @@ def why_code(program: str, args: Sequence[str]) -> str:
 
 
 def _why(options: CodeOptions, word: str) -> str:
-    if word in options.words:
+    if word.split("=", 1)[0] in options.words:
         return word
     if word.startswith("--"):
         name = word.split("=", 1)[0]

@@ -93,6 +93,8 @@ def _read(line: str, depth: int) -> ShellLine:
         return ShellLine(line, [], [], [], f"it is longer than {SHELL_LINE_MAX_CHARS:,} characters")
     if not line.strip():
         return ShellLine(line, [], [], [], "there is nothing to run")
+    if any("\ud800" <= char <= "\udfff" for char in line):
+        return ShellLine(line, [], [], [], "it is no text")
     from .syntax import read_into  # noqa: PLC0415 - the grammar is loaded when the first line is read
 
     found = Findings(depth)

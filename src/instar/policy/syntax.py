@@ -50,7 +50,7 @@ def _parser() -> Parser:
 
 def read_into(line: str, found: Findings) -> None:
     """Note all that a line holds."""
-    source = line.encode(errors="surrogatepass")
+    source = line.encode()
     root = _parser().parse(source).root_node
     if root.has_error:
         found.unclear("it cannot be read as a shell line")
@@ -202,7 +202,7 @@ class _Reader:
             self._found.unclear("a redirection is not read")
         for target in targets:
             word = self._word(target, depth + 1)
-            is_copy = operator in (">&", "<&") and re.fullmatch(r"[0-9]+|-", word.raw) is not None
+            is_copy = operator in (">&", "<&") and re.fullmatch(r"[12]|-", word.raw) is not None
             if not is_copy:
                 unclear = word.unclear or ("" if operator != "<&" else "a redirection is not read")
                 self._found.redirection(self._text(node), word.text, not operator.startswith("<"), unclear)
@@ -349,7 +349,7 @@ class _Reader:
         return self._between(node.start_byte, node.end_byte)
 
     def _between(self, start: int, end: int) -> str:
-        return self._source[start:end].decode(errors="surrogatepass") if end > start else ""
+        return self._source[start:end].decode() if end > start else ""
 
 
 def _plain(raw: str) -> Word:

@@ -48,7 +48,7 @@ _OPAQUE = words_of(
 )
 _STATE = words_of(
     "alias unalias trap set shopt enable hash bind complete compopt compgen mapfile readarray let fc history "
-    "jobs source . coproc disown suspend caller getopts function select"
+    "jobs source . read coproc disown suspend caller getopts function select"
 )
 RESERVED = words_of("if then elif else fi while until do done for in case esac { } [[ ]] (( )) !")
 
