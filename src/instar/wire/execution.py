@@ -158,8 +158,8 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
     code: str = ""
     """Row of `wire.codes` when it failed."""
     message: str = ""
-    result: Raw | None = None
-    """What a tool that runs no program answers, as JSON."""
+    result: Any = None
+    """What a tool that runs no program answers: any JSON value; None: nothing."""
     streams: list[StreamEnd] = []
     duration_s: float = 0.0
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+import msgspec
 import structlog
 from msgspec.structs import replace
 
@@ -105,7 +106,7 @@ class Dispatch:
             move, error=ending.error, streams=streams, has_run=has_run,
             exit_status=outcome.exit_status if outcome else None, signal=outcome.signal if outcome else "",
         )  # fmt: skip
-        result = bytes(outcome.result) if outcome and outcome.result is not None else b""
+        result = msgspec.json.encode(outcome.result) if outcome and outcome.result is not None else b""
         return replace(record, result=result, ended_at=self._stage.clock())
 
     async def _persist(self, work: Callable[[Transaction], Awaitable[bool]]) -> bool:
