@@ -82,7 +82,7 @@ class Dispatch:
         record = await self._ended(live, ending)
         is_new = await self._persist(lambda tx: records.end(tx, record, is_owed=ending.is_owed))
         live.become(record)
-        live.end(await with_tails(record.view(), lambda channel: live.output.streams[channel].tail()))
+        live.end(await with_tails(record.view(), lambda channel: live.output.stream(channel).tail()))
         self._stage.living.pop(live.id, None)
         if ending.outcome is not None and live.executor is not None:
             live.executor.settle(live.id)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from instar.wire.limits import LINK_CREDIT_BYTES
 
 from .feeding import CallInput
 from .machine import ENDED, Move
-from .outputs import Outputs
+from .outputs import CHANNELS, Outputs
 from .records import CallRecord
 from .telling import Telling
 from .watching import CallWatch
@@ -85,6 +86,7 @@ class Live:
         """The target on which it holds a turn."""
         self.timers: list[asyncio.TimerHandle] = []
         self._is_interruptible = False
+        self._is_patient = False
         self.executor: Executor | None = None
         """Who runs it, once it was dispatched and while it is reached."""
         self.sink: Sink | None = None
@@ -170,6 +172,12 @@ class Live:
         if self._is_interruptible and self.task is not None:
             self.task.cancel()
 
+    def wait_at_most(self, wait_s: float) -> None:
+        """Let the call expire if it has not been sent so long after it first waits."""
+        if not self._is_patient:
+            self._is_patient = True
+            self.at(wait_s, partial(self.stop, Wish(Move.EXPIRE, "expired", "it waited too long")))
+
     async def interruptibly(self, work: Awaitable[T]) -> T:
         """Await something that a wish to end the call may break off; only its own task does, before it is sent.
 
@@ -228,14 +236,14 @@ class Live:
 
     def extent(self, channel: int) -> tuple[int, int]:
         """Return how far a channel is stored, and how far it is stored or thrown away."""
-        stream = self.output.streams[channel]
+        stream = self.output.stream(channel)
         return stream.stored, stream.settled
 
     def took(self, channel: int, offset: int, content: bytes | memoryview) -> None:
         """Take output from the executor."""
-        stream = self.output.streams.get(channel)
-        if stream is None:
+        if channel not in CHANNELS:
             return
+        stream = self.output.stream(channel)
         at = max(offset, stream.taken)
         if new := stream.take(offset, content):
             for watch in tuple(self.watches):
@@ -243,7 +251,7 @@ class Live:
             self._telling.took(channel, at, new)
 
     def _stored(self, channel: int) -> None:
-        settled = self.output.streams[channel].settled
+        settled = self.output.stream(channel).settled
         upto = settled + LINK_CREDIT_BYTES
         if self.executor is not None and upto - self._granted.get(channel, LINK_CREDIT_BYTES) >= _GRANT_STEP_BYTES:
             self._granted[channel] = upto

@@ -169,29 +169,41 @@ class StoredStream:
 
 
 class CallOutput:
-    """Both streams of one call that lives."""
+    """Both streams of one call that lives; each is made when it is first asked for."""
 
-    def __init__(self, folder: Path, cap_bytes: int, on_stored: Callable[[int], None]) -> None:
-        self.streams: dict[int, StoredStream] = {
-            channel: StoredStream(folder / str(int(channel)), cap_bytes, lambda channel=channel: on_stored(channel))
-            for channel in CHANNELS
-        }
+    def __init__(self, root: Path, call_id: str, cap_bytes: int, on_stored: Callable[[int], None]) -> None:
+        self._root = root
+        self._call_id = call_id
+        self._cap_bytes = cap_bytes
+        self._on_stored = on_stored
+        self._streams: dict[int, StoredStream] = {}
+
+    def stream(self, channel: int) -> StoredStream:
+        """Return one stream; `channel` is one of `CHANNELS`."""
+        stream = self._streams.get(channel)
+        if stream is None:
+            path = self._root / self._call_id / str(int(channel))
+            stream = StoredStream(path, self._cap_bytes, lambda: self._on_stored(channel))
+            self._streams[channel] = stream
+        return stream
 
     def offsets(self) -> dict[int, int]:
         """Return where each stream goes on."""
-        return {channel: stream.taken for channel, stream in self.streams.items()}
+        return {int(channel): self.stream(channel).taken for channel in CHANNELS}
 
     async def recover(self) -> None:
         """Take up what an earlier process stored."""
-        for stream in self.streams.values():
-            await stream.recover()
+        for channel in CHANNELS:
+            await self.stream(channel).recover()
 
     async def finish(self, said: list[StreamEnd]) -> list[StreamEnd]:
         """Wait for the disk; return what each stream held, with what its executor `said` that it threw away."""
+        if not said and not self._streams:
+            return []
         by_channel = {end.channel: end for end in said}
         ends: list[StreamEnd] = []
-        for channel, stream in self.streams.items():
-            end, claim = await stream.finish() if stream.taken else None, by_channel.get(channel)
+        for channel in CHANNELS:
+            end, claim = await self.stream(channel).finish(), by_channel.get(channel)
             size = max(end.size_bytes if end else 0, claim.size_bytes if claim else 0)
             if not size:
                 continue
@@ -213,7 +225,7 @@ class Outputs:
 
     def open(self, call_id: str, cap_bytes: int, on_stored: Callable[[int], None]) -> CallOutput:
         """Return the streams of a call that lives."""
-        return CallOutput(self._folder / call_id, cap_bytes, on_stored)
+        return CallOutput(self._folder, call_id, cap_bytes, on_stored)
 
     def path(self, call_id: str, channel: int) -> Path:
         """Return where a stream of a call is, if it wrote any."""

@@ -52,7 +52,6 @@ class Preparing:
             OverError: It was denied, or ended otherwise before anything ran.
             InstarError: Why it cannot run.
         """
-        live.at(CALL_QUEUE_S, partial(live.stop, Wish(Move.EXPIRE, "expired", "it waited too long")))
         placed = self._place(live)
         executor, prepared = await self._prepare(live, placed)
         draft = _draft(live, placed, prepared)
@@ -144,6 +143,7 @@ class Preparing:
                 name = live.record.course.target_name
                 if not live.record.request.is_queued:
                     raise InstarError("node_away", f"{name} is not connected")
+                live.wait_at_most(CALL_QUEUE_S)
                 live.become(live.record, f"waits for {name} to connect")
                 await live.heard()
         finally:
@@ -152,6 +152,7 @@ class Preparing:
     async def _take_turn(self, live: Live, executor: Executor) -> None:
         target_id, turns = executor.target_id, self._stage.turns
         if turns.held(target_id) >= executor.calls_max:
+            live.wait_at_most(CALL_QUEUE_S)
             live.become(live.record, f"waits for its turn on {live.record.course.target_name}")
         await live.interruptibly(turns.take(target_id, executor.calls_max, live.record.requester))
         live.turn = target_id

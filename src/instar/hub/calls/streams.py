@@ -71,7 +71,7 @@ class Streams:
         if located.live is None:
             return await self._kept(located.record, query)
         live, deadline = located.live, time.monotonic() + query.wait
-        stream = live.output.streams[query.channel]
+        stream = live.output.stream(query.channel)
         while True:
             is_ended = live.final is not None
             at = max(0, stream.stored + query.offset) if query.offset < 0 else query.offset
