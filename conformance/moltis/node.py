@@ -1,15 +1,18 @@
-"""A stock Moltis node, written from the protocol alone: connect, answer every challenge, wait for an operator."""
+"""A stock Moltis node, written from the protocol alone: connect, answer every challenge, wait, serve."""
 
 import asyncio
 import base64
 import hashlib
 import json
 import os
+import shutil
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 OFFERED = ["system.run", "system.which", "system.providers"]
 
@@ -21,6 +24,30 @@ class HandshakeError(Exception):
         super().__init__(f"handshake failed: {code}: {message}")
         self.code = code
         self.message = message
+
+
+async def run(args: dict[str, Any]) -> dict[str, Any]:
+    """Run a line in a shell and return what it wrote; one whose time is over goes on, as the stock node has it."""
+    process = await asyncio.create_subprocess_shell(
+        args["command"],
+        cwd=args.get("cwd"),
+        env={**os.environ, **(args.get("env") or {})},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    limit_ms = args.get("timeout", 300_000)
+    try:
+        async with asyncio.timeout(limit_ms / 1_000):
+            stdout, stderr = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.communicate()
+        raise
+    except TimeoutError:
+        return {"error": f"command timed out after {limit_ms}ms"}
+    status = process.returncode if process.returncode is not None and process.returncode >= 0 else -1
+    return {"stdout": stdout.decode(errors="replace"), "stderr": stderr.decode(errors="replace"), "exitCode": status}
 
 
 class Node:
@@ -41,6 +68,8 @@ class Node:
         self.pending: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         """What `node.pair.pending` said."""
         self.events: list[dict[str, Any]] = []
+        self.asked: list[dict[str, Any]] = []
+        """What the gateway asked for, in order."""
         self.socket: ClientConnection | None = None
 
     @property
@@ -98,6 +127,41 @@ class Node:
         """Send telemetry, as a node does every half a minute."""
         measured = {"nodeId": self.node_id, "mem": {"total": 1, "available": 1}, "cpuCount": 2, "cpuUsage": 0.0}
         return await self.ask("node.event", {"event": "node.telemetry", "payload": measured})
+
+    async def serve(self) -> None:
+        """Carry out what the gateway asks for, one thing after the other, until the socket ends.
+
+        `system.run` really runs, in a shell, with the whole environment of this process.
+        """
+        with suppress(ConnectionClosed):
+            for event in [one for one in self.events if one.get("event") == "node.invoke.request"]:
+                self.events.remove(event)
+                await self._carry_out(event["payload"])
+            while True:
+                frame = await self._frame()
+                if frame.get("event") == "node.invoke.request":
+                    await self._carry_out(frame["payload"])
+                else:
+                    self.events.append(frame)
+
+    async def _carry_out(self, asked: dict[str, Any]) -> None:
+        if not isinstance(asked.get("invokeId"), str):
+            return
+        self.asked.append(asked)
+        result = await self._done(asked.get("command", ""), asked.get("args") or {})
+        await self._send("node.invoke.result", {"invokeId": asked["invokeId"], "result": result})
+
+    async def _done(self, command: str, args: dict[str, Any]) -> dict[str, Any]:
+        match command:
+            case "system.run":
+                return await run(args)
+            case "system.which":
+                path = shutil.which(args.get("binary", ""))
+                return {"found": path is not None, "path": path}
+            case "system.providers":
+                return {"providers": [{"provider": "ollama", "models": ["llama3"]}]}
+            case _:
+                return {"error": f"unsupported command: {command}"}
 
     async def leave(self) -> None:
         """Go away."""
