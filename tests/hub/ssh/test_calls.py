@@ -91,6 +91,20 @@ async def test_who_reads_slowly_holds_the_host_up(world, target):
     assert len(sink.out) == 20_000_000
 
 
+async def test_input_may_come_before_the_host_has_said_that_it_runs(world, target):
+    executor = world.ssh.executor(f"ssh:{target.id}")
+    preparation = world.preparation("shell", {"command": "cat"}, has_input=True)
+    prepared = await executor.prepare(preparation)
+    sink = Sink()
+    starting = asyncio.create_task(executor.start(Start(preparation, prepared.digest), sink))
+    await world.engine.until(lambda: preparation.call_id in executor._running)
+    executor.write(preparation.call_id, 0, b"early")
+    await executor.order("close_input", CallOrder(preparation.call_id, size_bytes=5))
+    await starting
+    await sink.end()
+    assert sink.out == b"early"
+
+
 async def test_input_that_was_sent_before_is_dropped(world, target):
     executor, call_id, sink = await world.start(target, "shell", {"command": "cat"}, has_input=True)
     executor.write(call_id, 0, b"one ")

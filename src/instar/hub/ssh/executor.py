@@ -78,7 +78,7 @@ class SshExecutor:
     @property
     def calls_running(self) -> int:
         """Calls under way."""
-        return len(self._running) + len(self._starting)
+        return len(self._running.keys() | self._starting)
 
     async def prepare(self, preparation: Preparation) -> Prepared:
         """Return the plan. Nothing runs, and nobody is asked: SSH has no way to look without running something.
@@ -112,9 +112,11 @@ class SshExecutor:
         self._starting.add(call_id)
         try:
             running = await self._begin(located, plan, start.preparation, sink)
+        except BaseException:
+            self._running.pop(call_id, None)
+            raise
         finally:
             self._starting.discard(call_id)
-        self._running[call_id] = running
         self._scope.start(f"ssh call {call_id}", self._follow(running, start.deadline_s))
 
     async def order(self, method: str, order: CallOrder) -> None:
@@ -191,6 +193,8 @@ class SshExecutor:
                 preparation.call_id, remote, mark, sink,
                 lambda script, seconds: self._reach.run(located, script, seconds), has_terminal=has_terminal,
             )  # fmt: skip
+            # Input may come before the host has said that it runs.
+            self._running[preparation.call_id] = running
             try:
                 await running.begin()
             except BaseException:

@@ -118,7 +118,8 @@ class Running:
         self._stopped = (ended, reason)
         self._release()
         try:
-            status = await self._run(script.killing(self._pid, self.call_id), STOP_S)
+            # Before the host has said what runs, hanging up is all that can be done.
+            status = await self._run(script.killing(self._pid, self.call_id), STOP_S) if self._pid else None
             if status is None:
                 self._stopped = (Ended.LOST, f"{reason}; {_NOT_KNOWN}")
             elif status != 0:
@@ -134,7 +135,7 @@ class Running:
         Raises:
             InstarError: `unprocessable_entity`; `ssh_failed` when the host could not be reached for it.
         """
-        status = await self._run(script.signal(self._pid, name), SSH_CONNECT_S)
+        status = await self._run(script.signal(self._pid, name), SSH_CONNECT_S) if self._pid else None
         if status is None:
             raise InstarError("ssh_failed", "the host could not be reached to signal the call")
         self._signalled = name if status == 0 else self._signalled
