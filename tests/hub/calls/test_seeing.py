@@ -1,0 +1,153 @@
+"""Who sees calls, their output while it comes and after, and what is kept of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from instar.base.errors import InstarError
+from instar.hub.identity.authentication import Credential
+from instar.hub.identity.principals import Caller
+from instar.wire.calls import CallState
+from tests.hub.calls.conftest import Bench
+from tests.hub.calls.executors import ProcessExecutor, ScriptedExecutor
+
+
+async def key(bench: Bench, *scopes: str) -> Caller:
+    engine = bench.engine
+    made = await engine.do(engine.admin, "keys.create", name="-".join(scopes), scopes=list(scopes))
+    return engine.identity.authenticate(Credential(made.token))
+
+
+@pytest.fixture
+async def real(make_bench: Callable[..., Any]) -> Bench:
+    return await make_bench(ProcessExecutor())
+
+
+async def test_calls_are_listed_to_who_may_read_them(bench: Bench) -> None:
+    await bench.engine.room("den", "operator")
+    runner, watcher = await key(bench, "execute"), await key(bench, "observe")
+    own = await bench.ask("ping", target="box", caller=runner)
+    shared = await bench.ask("ping", target="box", room="room:den")
+    hidden = await bench.ask("ping", target="box")
+
+    async def listed(caller: Caller, **more: Any) -> list[str]:
+        return [call.id for call in (await bench.do(caller, "calls.list", **more)).calls]
+
+    assert await listed(bench.engine.admin) == [hidden.id, shared.id, own.id]
+    assert await listed(runner) == [own.id]
+    assert await listed(watcher) == [shared.id]
+    assert await listed(bench.engine.admin, room="room:den") == [shared.id]
+    assert await listed(bench.engine.admin, before=shared.id) == [own.id]
+    assert await listed(bench.engine.admin, state="done") == []
+    page = await bench.do(bench.engine.admin, "calls.list", limit=2)
+    assert page.has_more
+    with pytest.raises(InstarError) as refusal:
+        await bench.get(hidden.id, caller=runner)
+    assert refusal.value.code == "not_found"
+    with pytest.raises(InstarError) as refusal:
+        await bench.do(watcher, "calls.cancel", call_id=shared.id)
+    assert refusal.value.code == "forbidden"
+    with pytest.raises(InstarError) as refusal:
+        await listed(runner, before=hidden.id)
+    assert refusal.value.code == "unknown_cursor"
+
+
+async def test_the_room_hears_output_as_signals_and_the_end_as_an_event(real: Bench) -> None:
+    engine = real.engine
+    await engine.room("den", "operator")
+    watcher = await key(real, "observe")
+    _, socket = await engine.feed(watcher, signals=True)
+    call = await real.ask("shell", args={"command": "echo one; head -c 100000 /dev/zero"}, room="room:den", wait=10)
+    await real.until(lambda: socket.of("call.ended"))
+    told = [each for each in socket.signals if each["signal"] == "call.output"]
+    assert told[0]["text"].startswith("one\n")
+    assert sum(each["size_bytes"] for each in told) == 100_004
+    assert max(len(each["text"]) for each in told) <= 16_384
+    ended = socket.of("call.ended")[0]["call"]
+    assert ended["id"] == call.id
+    assert ended["streams"][0]["size_bytes"] == 100_004
+    assert "stdout" not in ended
+
+
+async def test_old_output_is_swept_and_said_to_be_gone(make_bench: Callable[..., Any]) -> None:
+    bench = await make_bench(ProcessExecutor(), keep_s=0.001)
+    call = await bench.ask("shell", args={"command": "echo kept"}, wait=10)
+    await bench.pause()
+    await bench.pause()
+    assert await bench.calls.sweep() == 1
+    assert await bench.calls.sweep() == 0
+    with pytest.raises(InstarError) as refusal:
+        await bench.do(bench.engine.admin, "calls.output", call_id=call.id)
+    assert refusal.value.code == "output_gone"
+    again = await bench.get(call.id)
+    assert (again.state, again.stdout, again.streams[0].size_bytes) == (CallState.DONE, "", 5)
+
+
+async def test_who_may_only_read_writes_nothing(bench: Bench) -> None:
+    await bench.engine.room("den", "operator")
+    watcher = await key(bench, "observe")
+    call = await bench.ask("exec", argv=["cat"], target="box", room="room:den", has_input=True)
+
+    class Nobody:
+        def output(self, channel: int, offset: int, content: bytes) -> None: ...
+
+        def allowed(self, upto: int) -> None: ...
+
+        def ended(self, call: Any) -> None: ...
+
+    watch = await bench.calls.watch(watcher, call.id, Nobody(), {})
+    with pytest.raises(InstarError) as refusal:
+        watch.write(0, b"rm -rf /\n")
+    assert refusal.value.code == "forbidden"
+    watch.close()
+    with pytest.raises(InstarError):
+        await bench.calls.watch(await key(bench, "write"), call.id, Nobody(), {})
+
+
+async def test_input_that_comes_early_is_passed_on_in_order(bench: Bench, box: ScriptedExecutor) -> None:
+    bench.target.leave("box")
+    call = await bench.ask("exec", argv=["cat"], target="box", has_input=True, if_away="queue")
+    live = bench.calls.handlers.live(call.id)
+    assert live is not None
+    live.input.write(0, b"one")
+    live.input.write(2, b"e two")
+    with pytest.raises(InstarError) as refusal:
+        live.input.write(9, b"gap")
+    assert refusal.value.code == "conflict"
+    with pytest.raises(InstarError) as refusal:
+        live.input.write(7, bytes(5_000_000))
+    assert refusal.value.code == "overloaded"
+    live.input.end(7)
+    bench.target.come("box")
+    await bench.until(lambda: any(method == "close_input" for method, _ in box.asked))
+    written = [what for method, what in box.asked if method == "write"]
+    assert written == [(call.id, 0, b"one"), (call.id, 3, b" two")]
+    with pytest.raises(InstarError):
+        live.input.write(7, b"more")
+
+
+async def test_a_route_of_a_thread_is_its_rooms_unless_it_has_its_own(bench: Bench) -> None:
+    engine, admin = bench.engine, bench.engine.admin
+    await engine.room("den", "operator")
+    set_ = await bench.do(admin, "routes.set", target="box", room="room:den")
+    assert (set_.target_id, set_.by) == ("box", "room")
+    await engine.say(admin, "hi", target={"kind": "thread", "room_id": "den", "thread_id": "t"})
+    answer = await bench.do(admin, "calls.route", room="thread:t")
+    assert (answer.target_id, answer.by) == ("box", "room")
+    rows = (await bench.do(admin, "routes.list")).routes
+    assert [(row.room, row.target, row.set_by) for row in rows] == [("room:den", "box", "operator")]
+    assert (await bench.do(await key(bench, "execute"), "routes.list")).routes == []
+    with pytest.raises(InstarError) as refusal:
+        await bench.do(admin, "routes.set", target="nowhere")
+    assert refusal.value.code == "no_target"
+    with pytest.raises(InstarError):
+        await bench.do(admin, "routes.set", target="box", room="room:den", agent_id="bot")
+    cleared = await bench.do(admin, "routes.set", target="", room="room:den")
+    assert cleared.error.code == "no_target"
+
+
+async def test_output_that_cannot_be_stored_is_counted_and_the_call_goes_on(real: Bench) -> None:
+    (real.engine.data_dir / "outputs").write_text("no folder")
+    call = await real.ask("shell", args={"command": "echo lost"}, wait=10)
+    assert (call.state, call.streams[0].size_bytes, call.streams[0].dropped_bytes) == (CallState.DONE, 5, 5)
