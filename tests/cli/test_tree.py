@@ -27,6 +27,7 @@ VERBS = {
     "rename", "enable", "disable", "code", "passwd", "fingerprint", "renew", "call", "health", "probe", "verify",
     "audit", "output", "signal", "clear",
     "keys", "targets", "default", "test", "scan", "pin", "unpin", "generate", "import", "reset",
+    "join", "describe", "logs", "pending", "label", "allow", "rekey", "doctor", "pairing",
     "update", "run", "get", "set", "unset", "history", "rollback", "path", "schema", "validate",
 }  # fmt: skip
 """The same verb means the same for every noun; a new one is added here, not by accident."""

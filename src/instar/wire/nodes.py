@@ -101,6 +101,8 @@ class Node(Struct, frozen=True, omit_defaults=True):
     alias: str = ""
     labels: dict[str, str] = {}
     """Those that the node declares and those that operators set; the operator's win."""
+    given_labels: dict[str, str] = {}
+    """Those that operators set: what `nodes.label` replaces."""
     capabilities: list[str] = []
     declared: list[str] = []
     """Commands that it offers."""

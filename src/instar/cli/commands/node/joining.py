@@ -76,7 +76,7 @@ class _Wish:
     name: str | None = None
     node_id: str | None = None
     working_dir: Path | None = None
-    timeout: float | None = None
+    limit_s: float | None = None
     labels: tuple[tuple[str, str], ...] = ()
     ca_file: Path | None = None
 
@@ -86,8 +86,8 @@ class _Wish:
             known,
             name=known.name or socket.gethostname() if self.name is None else self.name,
             node_id=known.node_id if self.node_id is None else self.node_id,
-            working_dir=str(self.working_dir.expanduser().absolute()) if self.working_dir else known.working_dir,
-            timeout_s=known.timeout_s if self.timeout is None else self.timeout,
+            working_dir=str((self.working_dir or Path(known.working_dir or Path.home())).expanduser().absolute()),
+            timeout_s=known.timeout_s if self.limit_s is None else self.limit_s,
             labels={**known.labels, **dict(self.labels)},
             ca_file=str(self.ca_file.absolute()) if self.ca_file else known.ca_file,
         )
@@ -101,7 +101,7 @@ def _join(
     name: str | None,
     node_id: str | None,
     working_dir: Path | None,
-    timeout: float | None,
+    limit_s: float | None,
     labels: tuple[tuple[str, str], ...],
     allow: tuple[str, ...],
     roots: tuple[Path, ...],
@@ -120,7 +120,7 @@ def _join(
     url = hub_url(address or host or session.environ.get(HUB_VARIABLE, ""))
     folder = remembering.folder_of(session.environ)
     known = _known(folder, url, again=again)
-    wish = _Wish(name, node_id, working_dir, timeout, labels, ca_file)
+    wish = _Wish(name, node_id, working_dir, limit_s, labels, ca_file)
     service = NodeService(folder, session.environ)
     reason = "" if foreground else service.why_not()
     joined = _be_let_in(session, folder, wish.onto(known), fingerprint, wait)
@@ -207,15 +207,11 @@ def _be_let_in(session: Session, folder: NodeFolder, wanted: NodeConfig, fingerp
 def _permit(folder: NodeFolder, joined: NodeConfig, commands: tuple[str, ...], roots: tuple[Path, ...]) -> None:
     """Write the first allow list, or change what is given anew; what its owner wrote otherwise stays."""
     is_new = not folder.allow.exists()
-    known = Allowed(["*"], [_working_dir(joined)]) if is_new else allowing.load(folder.allow)
+    known = Allowed(["*"], [joined.working_dir]) if is_new else allowing.load(folder.allow)
     named = [str(root.expanduser().absolute()) for root in roots]
     if is_new or commands or named:
         wanted = msgspec.structs.replace(known, commands=list(commands) or known.commands, roots=named or known.roots)
         allowing.save(folder.allow, wanted)
-
-
-def _working_dir(joined: NodeConfig) -> str:
-    return joined.working_dir or str(Path.home())
 
 
 def _as_service(folder: NodeFolder, joined: NodeConfig, service: NodeService) -> Answer:
@@ -252,7 +248,11 @@ _OPTIONS = (
     click.option("--node-id", default=None, metavar="ID", help="An id of your own, shown beside the hub's."),
     click.option("--working-dir", type=click.Path(path_type=Path), help="Where commands run; else your home."),
     click.option(
-        "--timeout", type=_Seconds(), metavar="5m", help=f"Longest run of a command; else {CALL_COMMAND_S:g} s."
+        "--timeout",
+        "limit_s",
+        type=_Seconds(),
+        metavar="5m",
+        help=f"Longest run of a command; else {CALL_COMMAND_S:g} s.",
     ),
     click.option("--label", "labels", multiple=True, type=LABEL, metavar="K=V", help="May be repeated."),
     click.option("--allow", multiple=True, metavar="CMD", help="Ever permit only this; may be repeated."),

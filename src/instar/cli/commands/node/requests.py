@@ -11,6 +11,7 @@ from instar.cli.durations import DURATION
 from instar.cli.outputs import Answer
 from instar.cli.session import Session
 from instar.cli.texts import relative, table, visible
+from instar.client.access import is_loopback
 from instar.client.errors import HubError
 from instar.wire.limits import PAIRING_WINDOW_S
 
@@ -113,8 +114,10 @@ def enable(session: Session, *, for_s: float) -> Answer:
     """
     answer = open_for(session, for_s)
     url = session.access.url
-    hint = f"  On the machine run: instar node join {url}"
-    return Answer(answer.document, [*answer.lines, hint])
+    lines = [*answer.lines, f"  On the machine run: instar node join {url}"]
+    if is_loopback(url):
+        lines.append("  From another machine the hub must listen there: instar config set listen.address 0.0.0.0:8787")
+    return Answer(answer.document, lines)
 
 
 @command("instar node pairing disable")

@@ -41,14 +41,16 @@ def describe(session: Session, node: str) -> Answer:
 
 @command("instar node label local tier=hub")
 @_NODE
-@click.argument("labels", nargs=-1, required=True, type=LABEL, metavar="K=V…")
-def label(session: Session, node: str, labels: tuple[tuple[str, str], ...]) -> Answer:
+@click.argument("labels", nargs=-1, type=LABEL, metavar="K=V…")
+@click.option("--remove", "gone", multiple=True, metavar="KEY", help="Take a label that was given; may be repeated.")
+def label(session: Session, node: str, labels: tuple[tuple[str, str], ...], gone: tuple[str, ...]) -> Answer:
     """Give a node labels; they win over its own.
 
-    An empty value (`gpu=`) hides a label that the node declares.
+    An empty value (`gpu=`) hides a label that the node declares; --remove shows it again.
     """
     known = node_of(session, node)
-    wanted = {**known.get("labels", {}), **dict(labels)}
+    given = {**known.get("given_labels", {}), **dict(labels)}
+    wanted = {key: value for key, value in given.items() if key not in gone}
     done = session.invoke("nodes.label", node_id=known["id"], labels=wanted)
     return Answer(done, [f"{_name(done)}: {_labels(done) or 'no labels'}."])
 
