@@ -1,12 +1,15 @@
 import { useEffect } from "react";
+import { Approvals } from "./approvals";
 import { Conversation } from "./conversation";
 import { Devices } from "./devices";
 import { hub, useHub } from "./hub";
+import { Nodes } from "./nodes";
 import { Palette } from "./palette";
 import { People } from "./people";
 import { isPage } from "./route";
 import { SignIn } from "./sign-in";
 import { Sidebar } from "./sidebar";
+import { TerminalFrame } from "./terminal-frame";
 import { TopBar } from "./top-bar";
 
 export function App() {
@@ -24,8 +27,8 @@ export function App() {
   if (link === "signed-out") return <SignIn notice={notice} />;
   return (
     <div className="flex h-full flex-col">
-      <a href="#composer" className="sr-only focus:not-sr-only focus:absolute focus:z-30 focus:m-2 focus:rounded-lg focus:bg-accent focus:px-3 focus:py-2 focus:text-on-accent">
-        Skip to the message box
+      <a href={isPage(open) ? "#main" : "#composer"} className="sr-only focus:not-sr-only focus:absolute focus:z-30 focus:m-2 focus:rounded-lg focus:bg-accent focus:px-3 focus:py-2 focus:text-on-accent">
+        {isPage(open) ? "Skip to the page" : "Skip to the message box"}
       </a>
       <TopBar />
       {link === "offline" && <Offline />}
@@ -40,19 +43,22 @@ export function App() {
       )}
       <div className="relative flex min-h-0 grow">
         <Sidebar />
-        <main className="flex min-w-0 grow flex-col bg-page">
+        <main id="main" tabIndex={-1} className="flex min-w-0 grow flex-col bg-page outline-none">
           <Place open={open} isLoaded={me !== null} />
         </main>
       </div>
       <p role="log" aria-live="polite" className="sr-only">
         {announcement}
       </p>
+      <TerminalFrame />
       <Palette />
     </div>
   );
 }
 
 function Place({ open, isLoaded }: { open: string; isLoaded: boolean }) {
+  if (open === "page:nodes") return <Nodes />;
+  if (open === "page:approvals") return <Approvals />;
   if (open === "page:devices") return <Devices />;
   if (open === "page:people") return <People />;
   if (open && !isPage(open)) return <Conversation key={open} room={open} />;

@@ -1,6 +1,7 @@
 import { type KeyboardEvent, useMemo, useRef, useState } from "react";
 import { hub, useHub } from "./hub";
 import { Icon } from "./icons";
+import { NodePicker } from "./node-picker";
 import { mentionAt } from "./mention";
 import { split } from "./route";
 
@@ -83,6 +84,7 @@ export function Composer({ room }: { room: string }) {
           ))}
         </ul>
       )}
+      <NodePicker room={room} />
       <div className="flex items-end gap-2 rounded-xl border border-edge bg-panel p-1.5 focus-within:border-accent focus-within:ring-1 focus-within:ring-accent">
         <label className="sr-only" htmlFor="composer">
           Message

@@ -1,5 +1,6 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useLayoutEffect, useMemo, useRef, useState } from "react";
+import { CallRow } from "./call-card";
 import { Composer } from "./composer";
 import { hub, useHub } from "./hub";
 import { Icon } from "./icons";
@@ -140,6 +141,8 @@ function RowView({ row, room }: { row: Row; room: string }) {
       return <MessageRow message={row.message} isContinued={row.isContinued} />;
     case "note":
       return <NoteRow note={row.note} />;
+    case "call":
+      return <CallRow card={row.card} />;
     case "pending":
       return <PendingRow pending={row.pending} room={room} isContinued={row.isContinued} />;
     case "streaming":

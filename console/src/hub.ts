@@ -2,11 +2,14 @@
 
 import { useSyncExternalStore } from "react";
 import { type AccessView, Access, UNSEEN } from "./access";
+import { CallFeed } from "./call-feed";
 import { Link, type LinkState, Refusal, type Signal } from "./link";
+import { Machines, type MachinesView, NO_MACHINES } from "./machines";
 import { type Letter, Outbox } from "./outbox";
 import { isPage, keyOfPath, pathOfKey, split, targetOf } from "./route";
+import type { CallStream, Watcher } from "./streams";
 import { EMPTY, type Pending, type Timeline, withDelta, withEvent, withOlder, withPending, withRun } from "./timeline";
-import type { AgentSummary, DirectConversation, EventView, Message, Network, Operations, Room, Whoami } from "./wire";
+import type { AgentSummary, DirectConversation, EventView, Message, Network, Operations, Room, Scope, Whoami } from "./wire";
 
 const PAGE = "50";
 const LIST = "500";
@@ -35,6 +38,7 @@ export interface View {
   announcement: string;
   isMenuOpen: boolean;
   access: AccessView;
+  machines: MachinesView;
 }
 
 const NOTHING: View = {
@@ -51,6 +55,7 @@ const NOTHING: View = {
   announcement: "",
   isMenuOpen: false,
   access: UNSEEN,
+  machines: NO_MACHINES,
 };
 
 export class Hub {
@@ -63,6 +68,10 @@ export class Hub {
     gap: () => void this.#start().catch((error: unknown) => this.#complain(error)),
   });
   #access = new Access(this.#link, (access) => this.#set({ access }));
+  #machines = new Machines(this.#link, (machines) => this.#set({ machines }));
+  #calls = new CallFeed(this.#link, (room, change) => {
+    if (this.#view.timelines[room]) this.#setTimeline(room, (now) => ({ ...now, calls: change(now.calls) }));
+  });
   #outbox = new Outbox(window.sessionStorage);
   #refresh: ReturnType<typeof setTimeout> | undefined;
   #loading = new Set<string>();
@@ -154,7 +163,7 @@ export class Hub {
     if (link !== "live") return;
     try {
       // The feed goes on where it stopped: what is shown stays, unless a gap is reported.
-      if (this.#view.me) await Promise.all([this.#refreshLists(), this.#access.load(this.#view.me.scopes)]);
+      if (this.#view.me) await Promise.all([this.#refreshLists(), this.#loadRest(this.#view.me.scopes)]);
       else await this.#start();
       await this.#drain();
     } catch (error) {
@@ -169,11 +178,15 @@ export class Hub {
     const rooms = this.#view.rooms;
     const first = rooms.find((room) => room.id === "general") ?? rooms[0];
     this.#set({ me, network, timelines: Object.fromEntries(pending) });
-    await this.#access.load(me.scopes);
+    await this.#loadRest(me.scopes);
     const open = this.#view.open || (first && `room:${first.id}`);
     if (!open) return;
     history.replaceState(null, "", pathOfKey(open));
     await this.#turnTo(open);
+  }
+
+  async #loadRest(scopes: readonly Scope[]): Promise<void> {
+    await Promise.all([this.#access.load(scopes), this.#machines.load(scopes)]);
   }
 
   async #refreshLists(): Promise<void> {
@@ -203,7 +216,7 @@ export class Hub {
     if (isPage(key)) return;
     if (!this.#view.timelines[key]?.isLoaded) {
       await this.loadOlder(key);
-      await this.#loadRuns(key);
+      await Promise.all([this.#loadRuns(key), this.#calls.load(key)]);
     }
     await this.#markRead(key);
   }
@@ -314,15 +327,28 @@ export class Hub {
     }
   }
 
-  /** Do something to who is let in; return why not, as a sentence, or nothing. */
+  /** Do something and read anew what it may have changed; return why not, as a sentence, or nothing. */
   async act<Name extends keyof Operations>(operation: Name, params: Operations[Name]["params"]): Promise<string> {
     try {
       await this.#link.call(operation, params);
-      await this.#access.load(this.#view.me?.scopes ?? []);
+      await this.#loadRest(this.#view.me?.scopes ?? []);
       return "";
     } catch (error) {
-      return error instanceof Refusal ? sentence(error.body.message, error.body.hint) : String(error);
+      return troubleOf(error);
     }
+  }
+
+  /** Ask for an operation.
+   *
+   * @throws {Refusal} The hub's answer when it is no.
+   */
+  ask<Name extends keyof Operations>(operation: Name, params: Operations[Name]["params"]): Promise<Operations[Name]["result"]> {
+    return this.#link.call(operation, params);
+  }
+
+  /** Follow a call's output and write its input. */
+  watch(callId: string, watcher: Watcher): CallStream {
+    return this.#link.watch(callId, watcher);
   }
 
   dismiss(): void {
@@ -346,6 +372,8 @@ export class Hub {
     for (const event of events) {
       const key = event.room_key ?? "";
       this.#access.received(event);
+      this.#machines.received(event);
+      this.#calls.received(event);
       if (this.#view.timelines[key]) this.#setTimeline(key, (now) => withEvent(now, event));
       if (event.type === "message.created") this.#heard(key, event.message as unknown as Message);
       if (event.type === "hub.stopped" || event.type === "hub.resumed") this.#set({ isStopped: event.type === "hub.stopped" });
@@ -387,6 +415,12 @@ export class Hub {
         this.#set({ agents });
         break;
       }
+      case "node.telemetry":
+        this.#machines.reported(signal.node_id, signal.telemetry);
+        break;
+      case "call.output":
+        this.#calls.wrote(signal);
+        break;
       case "run.state":
         break;
     }
@@ -420,6 +454,11 @@ export class Hub {
 
 function stored(message: Message, seq: number): EventView {
   return { id: "", type: "message.created", network_id: "", created_at: message.created_at, seq, message: message as never };
+}
+
+/** Why something did not happen, as sentences. */
+export function troubleOf(error: unknown): string {
+  return error instanceof Refusal ? sentence(error.body.message, error.body.hint) : String(error);
 }
 
 /** A cause and what to do about it, as sentences. */

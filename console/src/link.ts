@@ -1,12 +1,15 @@
 // The native link `instar.v1`, client end: operations with answers, event batches, signals, reconnection with resume.
 
-import type { ErrorBody, EventView, Operations } from "./wire";
+import { type CallStream, Streams, type Watcher } from "./streams";
+import type { Call, ErrorBody, EventView, Operations, Telemetry } from "./wire";
 
 export type LinkState = "connecting" | "live" | "offline" | "signed-out";
 export type Signal =
   | { signal: "run.delta"; run_id: string; agent_id: string; message_id: string; room: string; offset: number; text: string }
   | { signal: "run.state"; run_id: string; agent_id: string; room: string; state: string }
-  | { signal: "agent.presence"; agent_id: string; activity: string; task: string };
+  | { signal: "agent.presence"; agent_id: string; activity: string; task: string }
+  | { signal: "node.telemetry"; node_id: string; telemetry: Telemetry }
+  | { signal: "call.output"; call_id: string; room: string; channel: number; offset: number; size_bytes: number; text: string };
 
 export interface LinkEvents {
   state(state: LinkState): void;
@@ -45,6 +48,7 @@ export class Link {
   #pulse: ReturnType<typeof setInterval> | undefined;
   #heardAt = 0;
   #closed = false;
+  readonly #streams = new Streams({ frame: (frame) => this.#deliver(JSON.stringify(frame)), chunk: (message) => this.#deliver(message) });
 
   constructor(readonly listener: LinkEvents) {
     window.addEventListener("online", () => this.retryNow());
@@ -56,10 +60,11 @@ export class Link {
     const address = new URL("/v1/attach", window.location.href);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(address, "instar.v1");
+    socket.binaryType = "arraybuffer";
     this.#socket = socket;
     socket.onopen = () =>
       this.#send({ t: "hello", client: "console", feed: true, signals: true, ...(this.#cursor && { cursor: this.#cursor }) });
-    socket.onmessage = (message) => this.#receive(JSON.parse(String(message.data)));
+    socket.onmessage = ({ data }) => (data instanceof ArrayBuffer ? this.#chunk(data) : this.#receive(JSON.parse(String(data))));
     socket.onclose = () => this.#ended(socket);
   }
 
@@ -94,8 +99,24 @@ export class Link {
     });
   }
 
+  /** Follow a call's output from its beginning, and write its input; it goes on across broken links. */
+  watch(callId: string, watcher: Watcher): CallStream {
+    return this.#streams.watch(callId, watcher);
+  }
+
   #send(frame: unknown): void {
     this.#socket?.send(JSON.stringify(frame));
+  }
+
+  #deliver(message: string | Uint8Array<ArrayBuffer>): boolean {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(message);
+    return true;
+  }
+
+  #chunk(message: ArrayBuffer): void {
+    this.#heardAt = Date.now();
+    this.#streams.chunk(message);
   }
 
   #receive(frame: { t: string; [member: string]: unknown }): void {
@@ -105,6 +126,7 @@ export class Link {
         this.#attempt = 0;
         if (!this.#cursor) this.#cursor = String(frame.cursor);
         this.#startPulse();
+        this.#streams.resume();
         this.listener.state("live");
         break;
       case "events":
@@ -119,6 +141,12 @@ export class Link {
         break;
       case "error":
         this.#settle(frame.id as number)?.reject(new Refusal(frame.error as ErrorBody));
+        break;
+      case "credit":
+        this.#streams.credit(frame.stream as number, frame.channel as number, frame.upto as number);
+        break;
+      case "watched":
+        this.#streams.watched(frame.stream as number, frame.call as Call | undefined, frame.error as ErrorBody | undefined);
         break;
       case "gap":
         this.listener.gap();

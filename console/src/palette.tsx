@@ -1,6 +1,11 @@
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
 import { hub, useHub } from "./hub";
+import { type MachinesView, mayApprove, mayExecute } from "./machines";
+import { openNodePicker } from "./node-picker";
+import { isPage } from "./route";
 import { pages } from "./sidebar";
+import { openTerminal } from "./terminal-frame";
+import type { Scope } from "./wire";
 
 interface Place {
   id: string;
@@ -43,6 +48,8 @@ function usePlaces(): Place[] {
   const agents = useHub((view) => view.agents);
   const isStopped = useHub((view) => view.isStopped);
   const me = useHub((view) => view.me);
+  const machines = useHub((view) => view.machines);
+  const open = useHub((view) => view.open);
   return useMemo(
     () => [
       ...rooms.map((room) => ({ id: `room:${room.id}`, label: `# ${room.name || room.id}`, hint: "room", go: () => void hub.show(`room:${room.id}`) })),
@@ -51,13 +58,26 @@ function usePlaces(): Place[] {
         .map((agent) => ({ id: agent.fqid, label: `@ ${agent.name || agent.id}`, hint: "write to the agent", go: () => void hub.openDm(agent.id) })),
       ...dms.map((dm) => ({ id: `dm:${dm.id}`, label: dm.participant_ids.join(", "), hint: "direct", go: () => void hub.show(`dm:${dm.id}`) })),
       ...pages(me).map(({ key, title }) => ({ id: key, label: title, hint: "page", go: () => void hub.show(key) })),
+      ...machinePlaces(machines, me?.scopes ?? [], open),
       isStopped
         ? { id: "resume", label: "Let all agents run again", hint: "action", go: () => void hub.stopAll(false) }
         : { id: "stop", label: "Stop all agents", hint: "action", go: () => void hub.stopAll(true) },
       { id: "sign-out", label: "Sign out", hint: "action", go: () => void hub.signOut() },
     ],
-    [rooms, dms, agents, isStopped, me],
+    [rooms, dms, agents, isStopped, me, machines, open],
   );
+}
+
+/** Terminals, what waits for a decision, and where this conversation's calls go. */
+function machinePlaces({ nodes, targets, approvals }: MachinesView, scopes: readonly Scope[], open: string): Place[] {
+  const executes = mayExecute(scopes);
+  const reachable = nodes.filter((node) => node.kind !== "ssh" && (node.is_connected || node.kind === "local"));
+  return [
+    ...(executes ? reachable.map((node) => ({ id: `terminal:${node.id}`, label: `Terminal on ${node.name}`, hint: "machine", go: () => openTerminal(node.id, node.name) })) : []),
+    ...(executes ? targets.map((target) => ({ id: `terminal:ssh:${target.id}`, label: `Terminal on ${target.label}`, hint: "SSH target", go: () => openTerminal(`ssh:${target.label}`, target.label) })) : []),
+    ...(mayApprove(scopes) ? approvals.map((each) => ({ id: each.id, label: `Decide: ${each.command}`, hint: "approval", go: () => void hub.show("page:approvals") })) : []),
+    ...(executes && open && !isPage(open) ? [{ id: "route", label: "Choose where this conversation's calls run", hint: "action", go: openNodePicker }] : []),
+  ];
 }
 
 function Chooser({ close }: { close(): void }) {

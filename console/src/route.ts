@@ -4,7 +4,7 @@
 import type { Target } from "./wire";
 
 const BASE = "/console/";
-const PAGES = new Set(["devices", "people"]);
+const PAGES = new Set(["nodes", "approvals", "devices", "people"]);
 
 export function split(key: string): [kind: string, id: string] {
   const at = key.indexOf(":");

@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect } from "react";
 import { hub, useHub } from "./hub";
+import { mayApprove, maySee } from "./machines";
 import type { AgentSummary, DirectConversation, Scope, Whoami } from "./wire";
 
 const DOTS: Record<string, string> = {
@@ -21,6 +22,8 @@ export function pages(me: Whoami | null): { key: string; title: string }[] {
   const has = (scope: Scope) => me?.scopes.includes(scope) ?? false;
   const isPerson = me?.principal.kind === "person";
   return [
+    ...(mayApprove(me?.scopes ?? []) ? [{ key: "page:approvals", title: "Approvals" }] : []),
+    ...(maySee(me?.scopes ?? []) ? [{ key: "page:nodes", title: "Nodes" }] : []),
     ...(has("devices") ? [{ key: "page:devices", title: "Devices" }] : []),
     ...(has("keys") || isPerson ? [{ key: "page:people", title: has("keys") ? "People" : "Your password" }] : []),
   ];
@@ -32,7 +35,9 @@ export function Sidebar() {
   const dms = useHub((view) => view.dms);
   const agents = useHub((view) => view.agents);
   const isMenuOpen = useHub((view) => view.isMenuOpen);
+  const machines = useHub((view) => view.machines);
   const asking = useHub((view) => view.access.requests.length);
+  const waiting: Record<string, number> = { "page:devices": asking, "page:nodes": machines.requests.length, "page:approvals": machines.approvals.length };
   const registered = agents.filter((agent) => agent.registered);
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => event.key === "Escape" && hub.setMenu(false);
@@ -71,7 +76,7 @@ export function Sidebar() {
         {pages(me).length > 0 && (
           <Section title="Hub">
             {pages(me).map((page) => (
-              <Entry key={page.key} target={page.key} unread={page.key === "page:devices" ? asking : 0} what="waiting">
+              <Entry key={page.key} target={page.key} unread={waiting[page.key] ?? 0} what="waiting">
                 {page.title}
               </Entry>
             ))}

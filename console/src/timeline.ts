@@ -1,5 +1,6 @@
 // A conversation as the console shows it: stored messages, what is being sent, what is being written. Pure functions.
 
+import type { CallCard } from "./calls";
 import type { Edit, EventView, Message, Redaction, ReactionChange, Run } from "./wire";
 
 export interface Pending {
@@ -35,6 +36,7 @@ export interface Timeline {
   pending: Pending[];
   streaming: Streaming[];
   notes: Note[];
+  calls: CallCard[];
   hasOlder: boolean;
   before: string;
   isLoaded: boolean;
@@ -47,6 +49,7 @@ export const EMPTY: Timeline = {
   pending: [],
   streaming: [],
   notes: [],
+  calls: [],
   hasOlder: false,
   before: "",
   isLoaded: false,
