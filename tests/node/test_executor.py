@@ -404,3 +404,44 @@ async def test_no_sandbox_is_refused_and_never_pretended(bench: Bench, monkeypat
     with pytest.raises(InstarError) as refused:
         await bench.shell("true", sandbox=Sandbox.STRICT)
     assert refused.value.code == "sandbox_unavailable"
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8, 13])
+async def test_a_link_that_breaks_while_a_call_begins(bench: Bench, turns: int) -> None:
+    """Nothing is left half begun: it runs once and its outcome is kept, or it never began."""
+    preparation = bench.asked("shell", {"command": "echo x >> count"})
+    prepared = await bench.machine.prepare(preparation)
+    start = Start(preparation, prepared.digest)
+    first = Taken(bench.machine, preparation.call_id)
+    beginning = asyncio.ensure_future(bench.machine.start(start, first))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    beginning.cancel()
+    await asyncio.gather(beginning, return_exceptions=True)
+    second = Taken(bench.machine, preparation.call_id)
+    await bench.machine.start(start, second)
+    assert (await second.end()).exit_status == 0
+    assert (bench.root / "count").read_text() == "x\n"
+
+
+async def test_asking_what_would_run_leaves_nothing_open_when_the_asker_leaves(bench: Bench) -> None:
+    await bench.shell("true")
+    before = len(os.listdir("/proc/self/fd"))
+    for turns in range(10):
+        asking = asyncio.ensure_future(bench.machine.prepare(bench.asked("shell", {"command": "true"})))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    await bench.machine.prepare(bench.asked("shell", {"command": "true"}))
+    async with asyncio.timeout(5):
+        while len(os.listdir("/proc/self/fd")) > before:  # noqa: ASYNC110 - descriptors have no event
+            await asyncio.sleep(0.01)
+
+
+async def test_what_a_line_writes_to_does_not_bind_it(bench: Bench) -> None:
+    (bench.root / "log").write_text("old")
+    (bench.root / "read").write_text("bound")
+    line = "cat <read >log 2>&1; cat read >>log; echo x 2>log"
+    prepared = await bench.machine.prepare(bench.asked("shell", {"command": line}))
+    assert [fact.path for fact in prepared.plan.files if fact.role == "operand"] == [str(bench.root / "read")]

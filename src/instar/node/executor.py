@@ -3,11 +3,11 @@
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import Raw, Struct
@@ -39,6 +39,7 @@ from .streams import Input, Output, Streams
 from .tools import registry
 from .tools.context import ToolContext
 
+T = TypeVar("T")
 REPEATABLE = frozenset(("ping", "which", "read_file", "list", "glob", "grep", "get_file", "process"))
 """Tools that change nothing: that they begin need not be on disk first."""
 _ENDED_KEPT = 1_000
@@ -117,10 +118,10 @@ class Machine:
         Raises:
             InstarError: `command_refused`, `outside_roots`, `not_found`, `sandbox_unavailable`, `unprocessable_entity`.
         """
-        with self._grants.held() as granted:
-            ready = await self._resolve(preparation, granted)
-        ready.close()
-        return ready.prepared
+        prepared = await self._whole(f"prepare {preparation.call_id}", self._prepare(preparation))
+        if isinstance(prepared, InstarError):
+            raise prepared
+        return prepared
 
     async def start(self, start: Start, output: Output) -> None:
         """Run exactly what was prepared, once; a call that was started before goes on to `output`.
@@ -133,17 +134,17 @@ class Machine:
         if self._is_ending:
             raise InstarError("node_away", "the node is about to stop")
         await self._begun(call_id)
-        begun = self._beginning[call_id] = asyncio.get_running_loop().create_future()
+        self._beginning[call_id] = asyncio.get_running_loop().create_future()
         try:
-            if await self._is_known(call_id, start.preparation.tool):
-                await self.resume(call_id, {}, output)
-                return
-            if self.running >= self._calls_max:
-                raise InstarError("overloaded", f"{self._calls_max} calls run on this machine")
-            await self._begin(start, output)
-        finally:
-            del self._beginning[call_id]
-            begun.set_result(None)
+            failure = await self._whole(f"begin {call_id}", self._start(start, output))
+        except asyncio.CancelledError:
+            if (beginning := self._beginning.get(call_id)) is not None:
+                beginning.add_done_callback(lambda _begun: self.detach(output))
+            else:
+                self.detach(output)
+            raise
+        if failure is not None:
+            raise failure
 
     async def order(self, method: str, order: CallOrder) -> None:
         """`cancel`, `signal`, `resize` or `close_input` a call; of one that has ended nothing is wrong.
@@ -252,6 +253,35 @@ class Machine:
     def _open_ledger(self) -> Ledger:
         assert self._ledger is not None, "open the machine first"
         return self._ledger
+
+    async def _whole(self, name: str, work: Coroutine[Any, Any, T]) -> T:
+        """Do work to its end though its asker leaves: a link that breaks leaves nothing half begun."""
+        return await asyncio.shield(self._tasks.start(name, work))
+
+    async def _prepare(self, preparation: Preparation) -> Prepared | InstarError:
+        try:
+            with self._grants.held() as granted:
+                ready = await self._resolve(preparation, granted)
+        except InstarError as error:
+            return error
+        ready.close()
+        return ready.prepared
+
+    async def _start(self, start: Start, output: Output) -> InstarError | None:
+        """Begin a call, or go on with it; return why it could not."""
+        call_id = start.preparation.call_id
+        try:
+            if await self._is_known(call_id, start.preparation.tool):
+                await self.resume(call_id, {}, output)
+            elif self.running >= self._calls_max:
+                return InstarError("overloaded", f"{self._calls_max} calls run on this machine")
+            else:
+                await self._begin(start, output)
+        except InstarError as error:
+            return error
+        finally:
+            self._beginning.pop(call_id).set_result(None)
+        return None
 
     async def _resolve(self, preparation: Preparation, granted: Granted) -> Ready:
         tool = TOOLS.get(preparation.tool)

@@ -27,6 +27,8 @@ from .tools.context import ToolContext
 SHELL = "/bin/sh"
 _WORD = re.compile(r"[^\s;|&<>()`$\"'{}*?\[\]]+")
 """What may be a path in a shell line; whatever is not is simply no file."""
+_WRITTEN = re.compile(r"(?<!<)>[>|]?\s*(?!&)[^\s;|&<>()]+")
+"""Where a line's output goes: what such a file holds has no say in what runs."""
 _CALL_ID = re.compile(ID_PATTERN)
 
 
@@ -226,7 +228,8 @@ def command_text(params: Struct) -> str:
 def _words(params: Struct) -> tuple[list[str], list[str]]:
     """Return the program's words, and those that may name files."""
     if isinstance(params, wire.Shell):
-        return [SHELL, "-c", params.command], list(dict.fromkeys(_WORD.findall(params.command)))
+        read = _WRITTEN.sub(" ", params.command)
+        return [SHELL, "-c", params.command], list(dict.fromkeys(_WORD.findall(read)))
     assert isinstance(params, wire.Exec)
     if any("\0" in word for word in params.argv):
         raise InstarError("unprocessable_entity", "an argument holds a NUL character", hint="No program takes one.")
