@@ -9,9 +9,7 @@ from instar.base.tasks import TaskScope
 from instar.bus.fanout import Fanout, Pump
 from instar.hub.agents.agents import Agents
 from instar.hub.approvals.approvals import Approvals
-from instar.hub.calls.agent_tools import AgentTools
 from instar.hub.calls.calls import Calls
-from instar.hub.calls.policy import CallPolicy
 from instar.hub.delivery.delivery import Delivery
 from instar.hub.delivery.guard import LoopGuard
 from instar.hub.delivery.policy import DeliveryPolicy
@@ -37,6 +35,7 @@ from instar.store.sqlite import SqliteStore
 from instar.wire.names import Network
 from instar.wire.rooms import RoomKind
 
+from .execution import call_policy, wire_execution
 from .log_handlers import LogHandlers
 from .streams import Streams
 
@@ -74,7 +73,7 @@ class Parts:
         self.runs.budget_s = settings.runs.budget_s
         self.approvals.obey(settings.approvals.expires_s)
         self.nodes.obey(is_local=settings.nodes.local, telemetry_keep_s=settings.nodes.telemetry_keep_s)
-        self.calls.obey(_call_policy(settings))
+        self.calls.obey(call_policy(settings))
         self.operations.obey(settings.limits.requests_per_s)
 
 
@@ -121,48 +120,24 @@ def wire(
     )  # fmt: skip
     runs.serve(echo.NAME, echo.Echo())
     schedules = Schedules(store, pump, identity, rooms, agents, delivery.switch, network, scope)
-    secrets = Secrets()
-    ssh = SshTargets(store, pump, secrets, scope)
     presences = Presences(fanout, own_entry(network))
-    approvals = Approvals(
-        store, pump, authority, rooms.directory, data_dir, scope, expires_s=settings.approvals.expires_s
-    )
-    nodes = _nodes(store, pump, fanout, identity, scope, ssh)
-    nodes.obey(is_local=settings.nodes.local, telemetry_keep_s=settings.nodes.telemetry_keep_s)
     live = Live(loaded)
-    calls = Calls(
-        store, pump, fanout, identity, rooms.directory, approvals, [nodes, ssh], data_dir, scope,
-        _call_policy(settings), is_local_forbidden=lambda: not live.present.settings.nodes.local,
-    )  # fmt: skip
-    approvals.find_target = calls.targets.named
-    nodes.on_stray(calls.stray)
-    nodes.status.default_route = calls.routes.default
-    tools = AgentTools(calls.targets, calls.handlers.locate_wanted)
+    remote = wire_execution(store, pump, fanout, identity, rooms.directory, data_dir, scope, live)
     settings_handlers = SettingsHandlers(live, store)
     logs = LogHandlers(data_dir, is_kept=settings.log.file)
     counts = _counts(rooms, agents, delivery, streams)
     card = Card(store, authority, settings.auth, network, data_dir, counts, addresses)
     bound = (
-        card, settings_handlers, logs, identity, rooms, agents, delivery, runs, schedules, Audit(store), presences, ssh,
-        nodes, approvals, calls, tools,
+        card, settings_handlers, logs, identity, rooms, agents, delivery, runs, schedules, Audit(store), presences,
+        *remote.nouns,
     )  # fmt: skip
     operations = Operations(store, identity, [binding for noun in bound for binding in noun.bindings()])
-    tools.invoke = operations.invoke
-    hub = Hub(network, identity, operations, agents, delivery, presences, nodes, scope, calls)
+    remote.tools.invoke = operations.invoke
+    hub = Hub(network, identity, operations, agents, delivery, presences, remote.nodes, scope, remote.calls)
     return Parts(
-        store, pump, fanout, identity, rooms, agents, delivery, runs, schedules, secrets, ssh, card, hub, blobs,
-        operations, presences, nodes, approvals, calls, live, settings_handlers,
+        store, pump, fanout, identity, rooms, agents, delivery, runs, schedules, remote.secrets, remote.ssh, card,
+        hub, blobs, operations, presences, remote.nodes, remote.approvals, remote.calls, live, settings_handlers,
     )  # fmt: skip
-
-
-def _nodes(
-    store: SqliteStore, pump: Pump, fanout: Fanout, identity: Identity, scope: TaskScope, ssh: SshTargets
-) -> Nodes:
-    """Return the nodes, with what SSH targets add to how they are shown."""
-    nodes = Nodes(store, pump, fanout, identity, scope)
-    nodes.views.neighbours.append(ssh.nodes)
-    nodes.status.parts.append(ssh.status.examine)
-    return nodes
 
 
 def _counts(rooms: Rooms, agents: Agents, delivery: Delivery, streams: Streams) -> Counts:
@@ -174,10 +149,6 @@ def _counts(rooms: Rooms, agents: Agents, delivery: Delivery, streams: Streams) 
         search_lag=rooms.search.follower.lag,
         stopped=lambda: delivery.switch.is_stopped,
     )
-
-
-def _call_policy(settings: Settings) -> CallPolicy:
-    return CallPolicy(output_max_bytes=settings.calls.output_max_bytes, keep_s=settings.calls.keep_s)
 
 
 def _room_policy(settings: Settings) -> RoomPolicy:
