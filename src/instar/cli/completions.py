@@ -27,6 +27,11 @@ def schedules(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     return _names("schedules.list", "schedules", incomplete, "name")
 
 
+def nodes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    """Return the names of machines that begin with `incomplete`; none when the hub does not answer at once."""
+    return _names("nodes.list", "nodes", incomplete, "name")
+
+
 def _names(operation: str, member: str, incomplete: str, field: str = "id") -> list[CompletionItem]:
     try:
         url, token, _ = find(os.environ)
