@@ -111,9 +111,8 @@ def wire(
     rooms.apply.agents = agents.declaring
     rooms.sessions.is_agent = lambda agent_id: agents.get(agent_id) is not None
     delivery = Delivery(
-        store, pump, fanout, identity, rooms.directory, agents, network, policy,
-        scope=scope, guard=guard,
-    )  # fmt: skip
+        store, pump, fanout, identity, rooms.directory, agents, network, policy, scope=scope, guard=guard
+    )
     runs = Runs(
         store, pump, fanout, delivery, rooms.messages, rooms.directory, agents, guard, scope,
         budget_s=settings.runs.budget_s,
