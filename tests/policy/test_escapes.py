@@ -33,7 +33,7 @@ def test_it_is_never_allowed_by_a_rule(family: str, line: str) -> None:
 
 @pytest.mark.parametrize("line", [line for family, line in ALL if family not in ("not a line", "state of the shell")])
 def test_nothing_of_it_is_suggested_that_would_allow_it(line: str) -> None:
-    """Pressing `always` never makes a rule by which a line of the corpus would run, if it could be remembered at all."""
+    """What is unclear or dangerous cannot become a rule."""
     found = values_of("shell", {"command": line})
     if found.unclear or found.is_dangerous:
         assert found.always == []

@@ -101,6 +101,8 @@ class Deciding:
                 "conflict", f"the approval {record.id} is {record.state} already",
                 hint="Ask for the call again if it is still wanted.",
             )  # fmt: skip
+        if not _is_whole(record):
+            raise InstarError("plan_changed", f"what is stored of the approval {record.id} is not what was shown")
         if from_rfc3339(record.expires_at) <= at:
             raise InstarError("expired", f"the approval {record.id} has expired")
         if digest != record.digest:
@@ -108,8 +110,6 @@ class Deciding:
                 "conflict", f"the decision is about something else than the approval {record.id} shows",
                 hint="Read it again with `instar approvals show`, then decide.",
             )  # fmt: skip
-        if not _is_whole(record):
-            raise InstarError("plan_changed", f"what is stored of the approval {record.id} is not what was shown")
 
     def check_allowed(self, record: ApprovalRecord) -> None:
         """Refuse to approve what a rule denies by now.

@@ -98,10 +98,12 @@ async def add_rule(tx: Transaction, rule: KnownRule, at: Micros) -> KnownRule:
     return placed
 
 
-async def remove_rule(tx: Transaction, rule: KnownRule, at: Micros, actor: str) -> None:
-    """Take a remembered rule away."""
-    await tx.execute("DELETE FROM rules WHERE org = ?1 AND id = ?2", HOME, rule.id)
-    await _append(tx, "rule.removed", rule, at, actor)
+async def remove_rule(tx: Transaction, rule: KnownRule, at: Micros, actor: str) -> bool:
+    """Take a remembered rule away; False: it was gone already."""
+    removed = await tx.execute("DELETE FROM rules WHERE org = ?1 AND id = ?2", HOME, rule.id)
+    if removed:
+        await _append(tx, "rule.removed", rule, at, actor)
+    return bool(removed)
 
 
 class Replaced(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -96,7 +96,8 @@ class RuleHandlers:
         act.audit_subject = known.id
 
         async def work(tx: Transaction) -> KnownRule:
-            await records.remove_rule(tx, known, at, actor)
+            if not await records.remove_rule(tx, known, at, actor):
+                raise missing("rule", known.id)
             return known
 
         return await act.transact(work, KnownRule)

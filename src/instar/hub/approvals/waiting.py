@@ -45,7 +45,8 @@ class Waiting:
         """Wait for something new, or so long."""
         news = self._news
         with suppress(TimeoutError):
-            await asyncio.wait_for(news.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # `wait_for` may swallow a cancellation
+                await news.wait()
 
     def _requested(self, event: Event) -> None:
         record = msgspec.json.decode(event.payload, type=ApprovalRecord)
