@@ -37,7 +37,7 @@ def reset(session: Session, *, data_dir: Path | None, yes: bool) -> Answer:
             await store.close()
 
     count = asyncio.run(work())
-    return Answer({"data_dir": str(folder), "forgotten": count}, [f"Forgot {count} secrets of {folder}."])
+    return Answer({"data_dir": str(folder), "forgotten": count}, [f"Forgot the secrets of {folder}: {count}."])
 
 
 COMMAND = Group(

@@ -80,7 +80,7 @@ def add(
     return Answer(made, [f"{label} is {made['address']} in {made['mode']} mode."])
 
 
-@command("instar ssh update box --address ops@127.0.0.1", "instar ssh update box --ssh-key deploy --mode managed --json")
+@command("instar ssh update box --address ops@127.0.0.1", "instar ssh update box --label cellar --json")
 @_TARGET
 @click.option("--label", help="Call it something else.")
 @click.option("--address", help="Where it is; its pin stays, so another machine is refused.")

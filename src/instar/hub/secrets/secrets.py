@@ -41,7 +41,7 @@ class Secrets:
         check, count = await store.read(_standing)
         if key is None:
             if count:
-                raise _refusal(f"{path} is missing, and {count} secrets are sealed with it", path)
+                raise _refusal(f"{path} is missing, and what is sealed with it is not ({count} in all)", path)
             key, check = random.token_bytes(KEY_BYTES), b""
             create_private(path, key)
         if len(key) != KEY_BYTES:
@@ -50,7 +50,7 @@ class Secrets:
             )
         if check and not _opens(key, check):
             if count:
-                raise _refusal(f"{path} is not the key that {count} secrets are sealed with", path)
+                raise _refusal(f"{path} is not the key that the hub's secrets are sealed with ({count} in all)", path)
             check = b""
         self._key = key
         if not check:
