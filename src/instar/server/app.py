@@ -35,7 +35,7 @@ from .http import Carrier
 from .local_node import LocalNode, PrivateSocket
 from .log_file import LogFile, path_in
 from .maintenance import Maintenance
-from .measuring import count_commits, read_parts
+from .measuring import count_calls, count_commits, read_parts
 from .metrics import Metrics
 from .sockets import Bound, bind
 from .streams import Streams
@@ -157,6 +157,7 @@ class App:
         self._background.start("search", parts.rooms.search.run())
         maintenance = self._maintain(parts)
         count_commits(self.metrics, parts.pump)
+        count_calls(self.metrics, parts.calls)
         read_parts(
             self.metrics, parts.store, parts.pump, parts.fanout, parts.delivery,
             parts.rooms.search.follower.lag, parts.agents.connected_count, lambda: parts.schedules.scheduler.restarts,

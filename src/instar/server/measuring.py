@@ -4,7 +4,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from instar.base.clock import MICROS_PER_S
 from instar.bus.fanout import Fanout, Pump
+from instar.hub.calls.calls import Calls
+from instar.hub.calls.machine import ENDED
+from instar.hub.calls.records import CallRecord
 from instar.hub.delivery.delivery import Delivery
 from instar.store.sqlite import SqliteStore
 from instar.wire.events import Event
@@ -49,6 +53,20 @@ def count_commits(metrics: Metrics, pump: Pump) -> None:
                 runs[_ended(event.payload).state].inc()
 
     pump.watch(committed)
+
+
+def count_calls(metrics: Metrics, calls: Calls) -> None:
+    """Count how calls end from now on."""
+    ends = {state: metrics.counter("instar_calls_total", str(state)) for state in ENDED}
+    seconds = metrics.histogram("instar_call_seconds")
+    metrics.gauge("instar_calls_live", calls.live_count)
+
+    def ended(call: CallRecord) -> None:
+        ends[call.state].inc()
+        if call.course.dispatched_at and call.ended_at:
+            seconds.observe((call.ended_at - call.course.dispatched_at) / MICROS_PER_S)
+
+    calls.on_ended(ended)
 
 
 def read_parts(

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from instar.base.errors import InstarError
+from instar.server.measuring import count_calls
+from instar.server.metrics import Metrics
 from instar.wire.calls import CallState
 from tests.hub.calls.conftest import Bench
 from tests.hub.calls.executors import ProcessExecutor
@@ -162,3 +164,13 @@ async def test_a_watcher_gets_everything_in_order_then_the_end(bench: Bench) -> 
     await bench.calls.watch(bench.engine.admin, call.id, Watcher(), {1: 8_999_990})
     await bench.until(lambda: len(heard) == 2)
     assert heard[0] == (1, 8_999_990, bytes(10))
+
+
+async def test_ends_are_counted(bench: Bench) -> None:
+    metrics = Metrics()
+    count_calls(metrics, bench.calls)
+    await bench.ask("exec", argv=["true"], wait=10)
+    await bench.until(lambda: metrics.counter("instar_calls_total", "done").value == 1)
+    text = metrics.render().decode()
+    assert "instar_call_seconds_count 1.0" in text
+    assert "instar_calls_live 0.0" in text
