@@ -330,6 +330,10 @@ class Machine:
             try:
                 await call.run.begin(self._supervisors, preparing.program(self.place, ready), deadline_s)
             except InstarError as error:
+                if error.detail.get("may_have_run"):
+                    granted.release()
+                    self._finish(call, Outcome(call_id, Ended.LOST, code=error.code, message=error.message))
+                    return
                 self._never_ran(call, error)
                 raise
             work = self._wait(call, call.run)

@@ -57,7 +57,7 @@ class Supervised:
 
     def __init__(self, control: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        self._control = control
+        self.control = control
         self._buffer = b""
         self.started: asyncio.Future[int] = loop.create_future()
         """Its process id; raises `OSError` or `InstarError` when it could not be executed."""
@@ -65,6 +65,8 @@ class Supervised:
         """Its exit status, negative for the signal that ended it; None when nobody saw it end."""
         self.gone: asyncio.Future[bool] = loop.create_future()
         """Resolves once nothing that it started is left: True; or cannot be ended: False."""
+        self.is_spawning = False
+        """Whether it may have begun, even if `started` fails."""
         loop.add_reader(control.fileno(), self._read)
 
     def terminate(self) -> None:
@@ -81,18 +83,18 @@ class Supervised:
 
     def release(self) -> None:
         """Let go of the supervisor; a tree that is left is killed by it."""
-        if self._control.fileno() >= 0:
-            asyncio.get_running_loop().remove_reader(self._control.fileno())
-            self._control.close()
+        if self.control.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self.control.fileno())
+            self.control.close()
         self._settle()
 
     def _say(self, words: str) -> None:
         with contextlib.suppress(OSError):
-            self._control.send(words.encode() + b"\n")
+            self.control.send(words.encode() + b"\n")
 
     def _read(self) -> None:
         try:
-            content = self._control.recv(4_096)
+            content = self.control.recv(4_096)
         except BlockingIOError:
             return
         except OSError:
@@ -107,9 +109,12 @@ class Supervised:
 
     def _told(self, words: list[str]) -> None:
         match words:
+            case ["spawning"]:
+                self.is_spawning = True
             case ["started", pid] if not self.started.done():
                 self.started.set_result(int(pid))
             case ["failed", stage, number] if not self.started.done():
+                self.is_spawning = False
                 self.started.set_exception(_failure(stage, int(number)))
             case ["exited", status] if not self.exited.done():
                 self.exited.set_result(int(status))
@@ -123,7 +128,9 @@ class Supervised:
     def _settle(self) -> None:
         """Nobody will say more."""
         if not self.started.done():
-            self.started.set_exception(InstarError("internal_error", "the supervisor ended before the program began"))
+            cause = "the supervisor was ended from outside while the program began"
+            detail = {"may_have_run": self.is_spawning}
+            self.started.set_exception(InstarError("internal_error", cause, detail=detail))
             self.started.exception()
         if not self.exited.done():
             self.exited.set_result(None)
@@ -168,28 +175,36 @@ class Supervisors:
 
         Raises:
             InstarError: `not_found`, `plan_changed`, `unprocessable_entity`: it could not be executed.
+                `internal_error`: its supervisor was killed; with the detail `may_have_run` perhaps after it had begun.
         """
+        for _ in range(2):
+            supervised = self._ask(program, marks)
+            try:
+                with contextlib.suppress(OSError):
+                    await asyncio.get_running_loop().sock_sendall(supervised.control, _spec(program))
+                await asyncio.shield(supervised.started)
+            except InstarError as error:
+                supervised.release()
+                if error.code != "internal_error" or supervised.is_spawning:
+                    raise
+            except BaseException:
+                supervised.release()
+                raise
+            else:
+                return supervised
+        raise InstarError("internal_error", "supervisors are ended from outside before they begin")
+
+    def _ask(self, program: Program, marks: tuple[int, int, int]) -> Supervised:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.setblocking(False)
-        descriptors = [theirs.fileno(), *marks, program.folder, program.executable]
         try:
-            self._request(descriptors)
+            self._request([theirs.fileno(), *marks, program.folder, program.executable])
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
-        supervised = Supervised(ours)
-        try:
-            await asyncio.get_running_loop().sock_sendall(ours, _spec(program))
-            await asyncio.shield(supervised.started)
-        except OSError as error:
-            supervised.release()
-            raise InstarError("internal_error", f"the supervisor ended: {error.strerror or error}") from error
-        except BaseException:
-            supervised.release()
-            raise
-        return supervised
+        return Supervised(ours)
 
     async def close(self) -> None:
         """End the zygote; every tree that is left is killed."""
@@ -202,21 +217,28 @@ class Supervisors:
 
     def _request(self, descriptors: list[int]) -> None:
         """Ask the zygote for a supervisor; one that was killed is replaced."""
+        if self._zygote is not None and self._zygote.poll() is not None:
+            self._forget()
         for _ in range(2):
             requests = self._requests or self._start()
             try:
                 socket.send_fds(requests, [REQUEST], descriptors)
             except OSError as error:
-                requests.close()
-                self._requests = None
-                if self._zygote is not None:
-                    _reap(self._zygote)
-                    self._zygote = None
+                self._forget()
                 if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ECONNREFUSED):
                     break
             else:
                 return
         raise InstarError("internal_error", "the zygote does not run")
+
+    def _forget(self) -> None:
+        """Let go of a zygote that is no more."""
+        if self._requests is not None:
+            self._requests.close()
+            self._requests = None
+        if self._zygote is not None:
+            _reap(self._zygote)
+            self._zygote = None
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

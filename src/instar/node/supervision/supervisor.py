@@ -1,8 +1,8 @@
 """One call's supervisor: it forks the program, is told to end it, and outlives everything that the program started.
 
 It is driven over a stream socket. First comes one line of JSON (`Spec`), then one word a line: `terminate`, `kill`,
-`signal N`. It answers one word a line: `started PID`, `failed STAGE ERRNO`, `exited STATUS` (negative for a signal),
-`gone` once nothing of the tree is left, `stuck` when something of it cannot be killed.
+`signal N`. It answers one word a line: `spawning`, `started PID`, `failed STAGE ERRNO`, `exited STATUS` (negative for a
+signal), `gone` once nothing of the tree is left, `stuck` when something of it cannot be killed.
 """
 
 import json
@@ -68,7 +68,7 @@ def supervise(control: socket.socket, descriptors: list[int], wake: int) -> NoRe
         line += piece
     spec: Spec = json.loads(line)
     try:
-        program = _spawn(spec, descriptors)
+        program = _spawn(spec, descriptors, control)
     except _FailureError as failure:
         _say(control, f"failed {failure.stage} {failure.number}")
         os._exit(0)
@@ -174,7 +174,7 @@ class _FailureError(Exception):
         self.number = number
 
 
-def _spawn(spec: Spec, descriptors: list[int]) -> int:
+def _spawn(spec: Spec, descriptors: list[int], control: socket.socket) -> int:
     """Execute the program in a session of its own and return its process id."""
     try:
         os.fchdir(descriptors[MARKS_KEPT])
@@ -183,6 +183,7 @@ def _spawn(spec: Spec, descriptors: list[int]) -> int:
     program = descriptors[MARKS_KEPT + 1]
     if spec["check"] and not spec["check"] == mark(program) == _mark_at(spec["named"]):
         raise _FailureError("changed", 0)
+    _say(control, "spawning")
     try:
         return os.posix_spawn(
             spec["path"] or f"/proc/self/fd/{program}",
