@@ -2582,7 +2582,7 @@ export interface Watch {
 export interface Watched {
   "t": "watched";
   "stream": number;
-  "call"?: unknown | null;
+  "call"?: Record<string, unknown> | null;
   "error"?: ErrorBody | null;
 }
 

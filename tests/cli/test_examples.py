@@ -60,6 +60,16 @@ def with_request(hub: Hub, name: str = "tablet") -> str:
     return device.ask(stranger, seed, handshake, role="operator", scopes=["observe", "write"], facts=facts)["id"]
 
 
+def with_node_request(hub: Hub) -> None:
+    """A machine asks to be a node, and no other does."""
+    hub.client.invoke("pairing.open")
+    for waiting in hub.client.invoke("nodes.requests")["requests"]:
+        hub.client.invoke("devices.reject", {"request_id": waiting["request_id"]})
+    seed, stranger = os.urandom(32), Client(hub.client.url)
+    handshake = device.begin(stranger, seed, Pin())
+    device.ask(stranger, seed, handshake, role="node", scopes=["node"], facts=device.own_facts("build"))
+
+
 def with_device(hub: Hub) -> None:
     known = hub.client.invoke("devices.list")["devices"]
     if not any(each["facts"]["name"] == "laptop" and not each.get("revoked_at") for each in known):
@@ -89,6 +99,25 @@ def with_run(hub: Hub) -> None:
     send(hub, "@guide /slow 30")
     while not hub.client.invoke("runs.list", {"state": "streaming"})["runs"]:
         hub.client.invoke("events.read", {"after": "0", "limit": 1})
+
+
+def with_call(hub: Hub, line: str = "echo done", wait: float = 10.0) -> str:
+    """The latest call is one on this machine, which the operator let run."""
+    call = hub.client.invoke("calls.start", {"tool": "shell", "args": {"command": line}, "target": "local"})
+    while not (known := hub.client.invoke("approvals.list", {"wait": 10})["approvals"]):
+        continue
+    (mine,) = [each for each in known if each["call_id"] == call["id"]]
+    hub.client.invoke("approvals.approve", {"approval_id": mine["id"], "digest": mine["digest"]})
+    if wait:
+        while "ended_at" not in hub.client.invoke("calls.get", {"call_id": call["id"], "wait": wait}):
+            continue
+    return str(call["id"])
+
+
+def with_running_call(hub: Hub) -> None:
+    call_id = with_call(hub, "sleep 30", wait=0)
+    while hub.client.invoke("calls.get", {"call_id": call_id})["state"] != "streaming":
+        hub.client.invoke("calls.output", {"call_id": call_id, "wait": 0.1})
 
 
 def with_version(hub: Hub) -> None:
@@ -138,6 +167,8 @@ NEEDS: dict[str, Callable[[Hub], object]] = {
     "keys rotate": with_key,
     "devices approve": with_request,
     "devices reject": with_request,
+    "node approve": with_node_request,
+    "node reject": with_node_request,
     "devices show": with_device,
     "devices rename": with_device,
     "devices rotate": with_device,
@@ -150,6 +181,10 @@ NEEDS: dict[str, Callable[[Hub], object]] = {
     "tls": with_certificate,
     "runs show": with_message,
     "runs cancel": with_run,
+    "calls show": with_call,
+    "calls output": with_call,
+    "calls cancel": with_running_call,
+    "calls signal": with_running_call,
     "tail": with_message,
     **dict.fromkeys(
         (f"schedules {verb}" for verb in ("show", "update", "remove", "pause", "resume", "run", "history")),

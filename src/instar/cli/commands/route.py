@@ -32,7 +32,9 @@ def show(session: Session, *, room: Place | None, agent: str, node: str) -> Answ
     return Answer({"route": answer, "routes": routes}, lines)
 
 
-@command("instar route set build-1", "instar route set gpu=yes --room general", "instar route set local --agent guide")
+@command(
+    "instar route set local", "instar route set local --room general", "instar route set local --agent guide --json"
+)
 @click.argument("node")
 @_ROOM
 @_AGENT
