@@ -98,7 +98,7 @@ def test_it_is_installed_with_linger_and_removed(tmp_path: Path):
     assert found.remove().message == "removed"
     assert not found.path.exists()
     assert found.remove().message == "not installed"
-    assert "--user daemon-reload" in system.asked[-2]
+    assert "--user daemon-reload" in system.asked[-1]
 
 
 def test_a_user_that_may_not_linger_is_told(tmp_path: Path):

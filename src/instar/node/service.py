@@ -172,15 +172,16 @@ class NodeService:
 
     def remove(self) -> Outcome:
         """Stop the service and delete its definition; what is not there is no error."""
+        if not self.path.is_file():
+            return Outcome(str(self.path), False, False, "not installed")
         if self._is_macos:
             self._run(("launchctl", "bootout", self._target()))
         else:
             self._run(("systemctl", "--user", "disable", "--now", UNIT))
-        existed = self.path.is_file()
         self.path.unlink(missing_ok=True)
-        if existed and not self._is_macos:
+        if not self._is_macos:
             self._run(("systemctl", "--user", "daemon-reload"))
-        return Outcome(str(self.path), False, False, "removed" if existed else "not installed")
+        return Outcome(str(self.path), False, False, "removed")
 
     def restart(self) -> None:
         """Start the service anew, if it is installed.
