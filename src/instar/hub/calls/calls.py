@@ -22,7 +22,6 @@ from instar.wire.approvals import Approval
 from instar.wire.calls import Call
 from instar.wire.events import Event
 from instar.wire.execution import CallOrder, Outcome
-from instar.wire.limits import LINK_CREDIT_BYTES
 from instar.wire.operation import ObjectKind, Verb
 from instar.wire.runs import RunState
 
@@ -115,7 +114,13 @@ class Calls:
                 self._dispatch.begin(live)
 
     async def close(self) -> None:
-        """Leave every call as it is on disk: the next start goes on with it. Twice is no error."""
+        """Leave every call as it is on disk: the next start goes on with it. Twice is no error.
+
+        To be called before links are closed: a broken link would end calls that the next start can take up again.
+        """
+        self._stage.is_closing = True
+        for live in self._stage.living.values():
+            live.wake()
         tasks = [live.task for live in self._stage.living.values() if live.task is not None]
         for task in tasks:
             task.cancel()
@@ -163,7 +168,7 @@ class Calls:
         reach = _Input(live if may_write else None, self._stage.scope)
         watch = CallWatch(call_id, watcher, offsets, self._stage.outputs, live.extent, reach, live.watches.discard)
         live.watches.add(watch)
-        if live.input.upto > LINK_CREDIT_BYTES:
+        if may_write:
             watch.input_allowed(live.input.upto)
         if live.final is not None:
             watch.ended(live.final)
