@@ -61,13 +61,13 @@ def test_an_address_that_is_none_is_refused(address):
         parse_destination(msgspec.convert({"label": "x", "address": address}, AddTarget).address)
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
-async def test_no_target_is_made_of_it(world, address):
-    with pytest.raises((InstarError, msgspec.ValidationError)):
-        await world.do("add_target", label="box", address=address)
+async def test_no_target_is_made_of_it(world):
+    for address in ADDRESSES:
+        with pytest.raises((InstarError, msgspec.ValidationError)):
+            await world.do("add_target", label="box", address=address)
+        with pytest.raises((InstarError, msgspec.ValidationError)):
+            await world.do("scan", address=address)
     assert not (await world.do("targets")).targets
-    with pytest.raises((InstarError, msgspec.ValidationError)):
-        await world.do("scan", address=address)
 
 
 @pytest.mark.parametrize("text", [line.replace("KEY", KEY) for line in LINES])

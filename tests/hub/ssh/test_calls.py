@@ -57,9 +57,9 @@ async def test_a_folder_that_is_not_there_runs_nothing(world, target, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("cwd", ["~", "~/", ""])
-async def test_home_is_the_accounts(world, target, cwd):
-    _, sink = await world.shell(target, "pwd", cwd=cwd)
+@pytest.mark.parametrize(("cwd", "mode"), [("~", SshMode.SYSTEM), ("~/", SshMode.MANAGED), ("", SshMode.MANAGED)])
+async def test_home_is_the_accounts(world, sshd, cwd, mode):
+    _, sink = await world.shell(await world.add(sshd, mode), "pwd", cwd=cwd)
     assert sink.out.decode().strip() == str(Path.home())
 
 
@@ -80,15 +80,15 @@ async def test_five_megabytes_of_binary_come_and_go(world, target):
 
 
 async def test_who_reads_slowly_holds_the_host_up(world, target):
-    executor, call_id, sink = await world.start(target, "shell", {"command": "head -c 20000000 /dev/zero"})
+    executor, call_id, sink = await world.start(target, "shell", {"command": "head -c 9000000 /dev/zero"})
     sink.allow = lambda channel, upto: None
     await sink.until(lambda: len(sink.out) >= 4_194_304)
     await asyncio.sleep(0.05)
-    assert len(sink.out) < 20_000_000
+    assert len(sink.out) < 9_000_000
     sink.allow = lambda channel, upto: executor.allow(call_id, channel, upto)
     executor.allow(call_id, 1, len(sink.out) + 4_194_304)
     await sink.end()
-    assert len(sink.out) == 20_000_000
+    assert len(sink.out) == 9_000_000
 
 
 async def test_input_may_come_before_the_host_has_said_that_it_runs(world, target):
@@ -157,10 +157,10 @@ async def test_cancelling_ends_the_whole_tree(world, target, tmp_path):
     await executor.order("cancel", CallOrder(call_id, reason="again"))
 
 
-async def test_a_program_that_ignores_the_polite_signal_is_killed(world, target):
-    executor, call_id, sink = await world.start(
-        target, "shell", {"command": "trap '' TERM; echo up; sleep 300; sleep 300"}
-    )
+async def test_a_program_that_ignores_the_polite_signal_is_killed(world, sshd):
+    target = await world.add(sshd, SshMode.MANAGED)
+    line = "trap '' TERM; echo up; sleep 300; sleep 300"
+    executor, call_id, sink = await world.start(target, "shell", {"command": line})
     await sink.until(lambda: b"up" in sink.out)
     await executor.order("cancel", CallOrder(call_id, reason="x"))
     assert (await sink.end()).ended is Ended.CANCELLED
