@@ -182,6 +182,7 @@ class App:
 
         async def stopping() -> None:
             parts.card.is_draining = True
+            await parts.calls.close()
             await parts.schedules.close()
             await parts.delivery.close()
 

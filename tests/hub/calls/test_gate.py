@@ -1,5 +1,6 @@
 """What is asked before a call runs, and how it ends when the answer is no, never comes, or its way breaks."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -276,3 +277,19 @@ async def test_no_op_calls_cost_three_writes_and_no_round_trip_more(bench: Bench
     assert [method for method, _ in box.asked] == ["start"]
     mine = [event.type for event in bench.engine.events if event.type.startswith("call.")]
     assert mine == ["call.admitted", "call.dispatched", "call.ended"]
+
+
+async def test_a_hub_that_stops_lets_nobody_wait_and_leaves_its_calls_running(
+    bench: Bench, box: ScriptedExecutor
+) -> None:
+    asked = asyncio.create_task(bench.ask(target="box", wait=60))
+    await bench.until(lambda: len(box.sinks) == 1)
+    (call_id,) = box.sinks
+    await bench.calls.close()
+    assert (await asked).state is CallState.STREAMING
+    box.sever()
+    box.is_reached = True
+    await bench.restart()
+    await bench.until(lambda: call_id in box.sinks)
+    box.end(call_id)
+    assert (await bench.get(call_id, wait=5)).state is CallState.DONE

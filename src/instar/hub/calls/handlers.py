@@ -174,14 +174,15 @@ class Handlers:
         """Begin a call at its place in the log, whatever has become of the request that asked for it."""
         if self._admitting:
             call_id = msgspec.json.decode(event.payload, type=_Named).id
-            if (record := self._admitting.pop(call_id, None)) is not None:
+            record = self._admitting.pop(call_id, None)
+            if record is not None and not self._stage.is_closing:
                 self._dispatch.begin(self._stage.open(record))
 
     async def await_end(self, live: Live, wait_s: float, *, until_decided: bool = False) -> Call:
         """Return a call once it has ended (or, `until_decided`, waits for no approval), or as it is after so long."""
         deadline = time.monotonic() + wait_s
         was_waiting = live.state is CallState.AWAITING_APPROVAL
-        while live.final is None and (left_s := deadline - time.monotonic()) > 0:
+        while not (live.final or self._stage.is_closing) and (left_s := deadline - time.monotonic()) > 0:
             if until_decided and was_waiting and live.state is not CallState.AWAITING_APPROVAL:
                 break
             await live.changed(left_s)

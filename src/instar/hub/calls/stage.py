@@ -43,6 +43,8 @@ class Stage:
     """Every call that has not ended, by id."""
     observers: list[Callable[[CallRecord], None]] = field(default_factory=list[Callable[[CallRecord], None]])
     """Called with each call that ended."""
+    is_closing: bool = False
+    """The hub stops: calls stay as they are on disk, and nobody waits for one any longer."""
 
     def open(self, record: CallRecord) -> Live:
         """Give a call that has not ended its place in memory."""

@@ -75,7 +75,8 @@ class Streams:
         while True:
             is_ended = live.final is not None
             at = max(0, stream.stored + query.offset) if query.offset < 0 else query.offset
-            if at < stream.stored or is_ended or (left_s := deadline - time.monotonic()) <= 0:
+            left_s = 0.0 if is_ended or self._stage.is_closing else deadline - time.monotonic()
+            if at < stream.stored or left_s <= 0:
                 break
             await live.changed(left_s)
         size = max(0, min(query.limit, stream.stored - at))
