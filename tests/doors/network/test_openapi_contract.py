@@ -85,6 +85,12 @@ REFUSED = {
     "inbox.replay": 404,
     "runs.get": 404,
     "runs.cancel": 404,
+    "calls.get": 404,
+    "calls.cancel": 404,
+    "calls.signal": 404,
+    "calls.resize": 404,
+    "calls.input": 404,
+    "calls.output": 404,
     "settings.replace": 409,
     "settings.rollback": 409,
 }

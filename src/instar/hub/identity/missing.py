@@ -4,6 +4,7 @@ from instar.base.errors import InstarError
 
 _HINTS = {
     "run": "List runs with `GET /v1/runs`.",
+    "call": "List calls with `instar calls list`.",
     "schedule": "List schedules with `instar schedules list`.",
     "key": "List keys with `instar keys list`.",
     "node": "List nodes with `instar node list`.",
