@@ -76,15 +76,19 @@ async def test_it_can_be_forbidden(site):
 
 
 async def test_one_that_does_not_come_up(site, monkeypatch):
+    starts = []
+
     async def start():
+        starts.append(1)
         asyncio.get_running_loop().call_soon(site.nodes.local.gave_up, "it ended with status 2")
 
     site.nodes.local.starter = start
     with pytest.raises(InstarError, match="status 2"):
         await site.nodes.local.recall([])
+    assert len(starts) == 2
     monkeypatch.setattr(local, "LOCAL_NODE_START_S", 0.01)
     site.nodes.local.starter = lambda: asyncio.sleep(0)
-    with pytest.raises(InstarError, match="did not come up within") as raised:
+    with pytest.raises(InstarError, match="within") as raised:
         await site.nodes.local.recall([])
     assert raised.value.code == "node_away"
 

@@ -28,7 +28,7 @@ class LocalTarget:
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: set[asyncio.Future[str]] = set()
         self.starter: Starter | None = None
         """How the child is started; None: this hub has none."""
         self.is_on = True
@@ -82,11 +82,10 @@ class LocalTarget:
             current.settle(call_id)
 
     def gave_up(self, reason: str) -> None:
-        """The child has ended before it connected: nobody waits for it in vain."""
+        """The child has ended: nobody waits for it in vain. An empty reason: it has connected."""
         for arrival in self._waiting:
             if not arrival.done():
-                cause = f"the node of the hub's own machine did not come up: {reason}"
-                arrival.set_exception(InstarError("node_away", cause, hint="`instar logs` says why."))
+                arrival.set_result(reason)
 
     @property
     def _current(self) -> Executor | None:
@@ -103,26 +102,30 @@ class LocalTarget:
             return current
         if self.starter is None or not self.is_on:
             raise InstarError("node_away", "the hub's own machine takes no calls (setting `nodes.local`)")
-        arrival: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(arrival)
         try:
             async with asyncio.timeout(LOCAL_NODE_START_S):
-                await self.starter()
-                await arrival
+                # The first one may be about to end, and only take note of that now.
+                reason = await self._start() and await self._start()
         except TimeoutError:
-            raise InstarError(
-                "node_away",
-                f"the node of the hub's own machine did not come up within {LOCAL_NODE_START_S:.0f} s",
-                hint="See `instar logs`; `instar node doctor` says what is wrong.",
-            ) from None
-        finally:
-            self._waiting.discard(arrival)
+            reason = f"nothing came of it within {LOCAL_NODE_START_S:g} s"
+        if reason:
+            cause = f"the node of the hub's own machine did not come up: {reason}"
+            raise InstarError("node_away", cause, hint="See `instar logs`; `instar node doctor` says what is wrong.")
         if (current := self._current) is None:
             raise InstarError("node_away", "the node of the hub's own machine left at once")
         return current
 
+    async def _start(self) -> str:
+        """Start the child and wait until it has connected, or ended: then return why."""
+        assert self.starter is not None
+        arrival: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.add(arrival)
+        try:
+            await self.starter()
+            return await arrival
+        finally:
+            self._waiting.discard(arrival)
+
     def _entered(self, session: NodeSession) -> None:
         if session.node_id == LOCAL:
-            for arrival in self._waiting:
-                if not arrival.done():
-                    arrival.set_result(None)
+            self.gave_up("")
