@@ -197,6 +197,7 @@ export interface ApprovalList {
 /** Approvals, those that wait first (oldest first), then the decided ones, newest first. */
 export interface ApprovalQuery {
   "state"?: ApprovalState | null;
+  "all"?: boolean;
   "room"?: string;
   "limit"?: number;
   "wait"?: number;
