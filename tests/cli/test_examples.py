@@ -16,6 +16,7 @@ from instar.client import device
 from instar.client.http import Client
 from instar.client.pins import Pin
 from instar.hub.settings.tree import Settings
+from instar.policy.rules import DEFAULT_FILE
 from instar.server import tls
 from instar.store.sqlite import open_store
 from tests.hub.ssh import daemon
@@ -114,6 +115,23 @@ def with_call(hub: Hub, line: str = "echo done", wait: float = 10.0) -> str:
     return str(call["id"])
 
 
+def with_waiting(hub: Hub) -> None:
+    """One call on this machine waits for an approval, and no other."""
+    for each in hub.client.invoke("approvals.list")["approvals"]:
+        hub.client.invoke("approvals.deny", {"approval_id": each["id"]})
+    for each in hub.client.invoke("approvals.rules")["rules"]:
+        if each["layer"] == "remembered":
+            hub.client.invoke("approvals.remove_rule", {"rule_id": each["id"]})
+    hub.client.invoke("calls.start", {"tool": "shell", "args": {"command": "uname -a"}, "target": "local"})
+    while not hub.client.invoke("approvals.list", {"wait": 10})["approvals"]:
+        continue
+
+
+def with_rule(hub: Hub) -> None:
+    rule = {"tool": "shell_exec", "value": "never-run *", "action": "deny"}
+    hub.client.invoke("approvals.add_rule", {"rule": rule})
+
+
 def with_running_call(hub: Hub) -> None:
     call_id = with_call(hub, "sleep 30", wait=0)
     while hub.client.invoke("calls.get", {"call_id": call_id})["state"] != "streaming":
@@ -186,6 +204,8 @@ NEEDS: dict[str, Callable[[Hub], object]] = {
     "calls cancel": with_running_call,
     "calls signal": with_running_call,
     "tail": with_message,
+    **dict.fromkeys((f"approvals {verb}" for verb in ("show", "approve", "deny", "watch")), with_waiting),
+    "approvals rules remove": with_rule,
     **dict.fromkeys(
         (f"schedules {verb}" for verb in ("show", "update", "remove", "pause", "resume", "run", "history")),
         with_schedule,
@@ -213,6 +233,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Iterator[Path]:
         (folder / "known_hosts").write_text(SSHD[0].known_host + "\n")
         (folder / "id_ed25519").write_text(SSHD[0].login_key.read_text())
     asyncio.run(an_old_hub(folder / "old-hub"))
+    (folder / "permissions.jsonc").write_text(DEFAULT_FILE)
     (folder / "notes.txt").write_text("from a file")
     (folder / "password.txt").write_text("correct horse battery\n")
     (folder / "rooms.yaml").write_text("rooms:\n  - id: planned\n    members: [guide]\n")
@@ -223,7 +244,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Iterator[Path]:
     SSHD.clear()
 
 
-ELSEWHERE = {"bare", "start", "restore", *(f"node {verb}" for verb in ("join", "add", "run", "rekey", "doctor"))}
+ELSEWHERE = {"bare", "start", "restore", "cp", *(f"node {verb}" for verb in ("join", "add", "run", "rekey", "doctor"))}
 """They have tests of their own: a node's wait for an operator, or serve for ever."""
 ORDERED = sorted((path for path in TREE if path not in ELSEWHERE), key=lambda p: p not in NEVER_TWICE)
 

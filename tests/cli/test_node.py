@@ -1,5 +1,6 @@
 """A machine becomes a node of a real hub by the command line, and is looked after from there."""
 
+import hashlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from instar.base.errors import InstarError
+from instar.cli import copying
 from instar.cli.commands.node.joining import hub_url
 from instar.node import allow, config
 from instar.node.config import NodeFolder
@@ -156,6 +158,30 @@ def test_a_node_is_shown_labelled_and_permitted(cli: Cli, joined: Machine):
     assert "%" in cli("node", "history", "build").out
     missing = cli("node", "describe", "biuld")
     assert (missing.code, "Did you mean build?" in missing.err) == (3, True)
+
+
+def test_files_are_copied_both_ways_and_go_on_where_they_stopped(
+    cli: Cli, joined: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(copying, "PIECE_BYTES", 300_000)
+    content = os.urandom(1_000_000)
+    (tmp_path / "f.bin").write_bytes(content)
+    sent = cli("cp", "f.bin", "build:", "--yes", "--json").document
+    assert sent["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (joined.home / "f.bin").read_bytes() == content
+    (tmp_path / ".back.bin.part").write_bytes(content[:450_000])
+    fetched = cli("cp", "build:f.bin", "back.bin", "--resume", "--yes", "--json").document
+    assert (fetched["size_bytes"], (tmp_path / "back.bin").read_bytes()) == (1_000_000, content)
+    (tmp_path / ".wrong.bin.part").write_bytes(b"x" * 450_000)
+    assert cli("cp", "build:f.bin", "wrong.bin", "--resume", "--yes").code == 5
+    assert not list(tmp_path.glob("*wrong*"))
+    partial = joined.home / f".other.bin.{sent['sha256'][:24]}.part"
+    partial.write_bytes(content[:999_999])
+    assert cli("cp", "f.bin", "build:other.bin", "--resume", "--yes").code == 0
+    assert (joined.home / "other.bin").read_bytes() == content
+    assert not partial.exists()
+    for words, code in ((("f.bin", "g.bin"), 2), (("none", "build:x"), 3), (("build:/etc/passwd", "x", "--yes"), 1)):
+        assert cli("cp", *words).code == code
 
 
 def test_the_machine_has_the_last_word(cli: Cli, hub: Hub, joined: Machine):

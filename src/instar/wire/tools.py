@@ -131,10 +131,12 @@ class PutFile(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class GetFile(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Send a file, or the rest of it, as the call's stdout."""
+    """Send a file, or a piece of it, as the call's stdout."""
 
     path: Path
     offset: Annotated[int, Meta(ge=0)] = 0
+    limit_bytes: Annotated[int, Meta(ge=0)] = 0
+    """At most so many; 0: all that is left. The hub keeps `CALL_OUTPUT_MAX_BYTES` of one call."""
     sha256: str = ""
     """Of the whole file as an earlier, cut transfer saw it; another one is refused."""
 

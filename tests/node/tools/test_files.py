@@ -242,9 +242,10 @@ async def test_a_file_is_got_from_where_it_was_cut(use: Use, root: Path):
     (root / "f.bin").write_bytes(content)
     whole = await use(GetFile("f.bin"))
     assert (whole.output, whole.result.sha256) == (content, hashlib.sha256(content).hexdigest())
-    rest = await use(GetFile("f.bin", 650_000, whole.result.sha256))
+    rest = await use(GetFile("f.bin", 650_000, sha256=whole.result.sha256))
     assert rest.output == content[650_000:]
-    assert (await refused(use, GetFile("f.bin", 0, "0" * 64))).code == "conflict"
+    assert (await use(GetFile("f.bin", 5, limit_bytes=10))).output == content[5:15]
+    assert (await refused(use, GetFile("f.bin", sha256="0" * 64))).code == "conflict"
     assert (await refused(use, GetFile("f.bin", 700_001))).code == "conflict"
 
 

@@ -82,7 +82,7 @@ def _finish(place: Place, name: str, descriptor: int, params: wire.PutFile, got:
 
 
 async def get_file(context: ToolContext, params: wire.GetFile) -> ToolAnswer:
-    """Send a file, or the rest of it, as the call's output."""
+    """Send a file, or a piece of it, as the call's output."""
     stack = ExitStack()
     try:
         opened = await asyncio.to_thread(lambda: stack.enter_context(context.roots.file(params.path, context.cwd)))
@@ -93,7 +93,8 @@ async def get_file(context: ToolContext, params: wire.GetFile) -> ToolAnswer:
         stack.close()
         raise
     result = FileSent(opened.path, params.offset, size, digest, opened.state.st_mode & 0o777)
-    return ToolAnswer(result, FileBytes(stack, opened.descriptor, params.offset, size))
+    end = min(size, params.offset + params.limit_bytes) if params.limit_bytes else size
+    return ToolAnswer(result, FileBytes(stack, opened.descriptor, params.offset, end))
 
 
 def _must_be_begun(params: wire.GetFile, path: str, digest: str, size: int) -> None:
