@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from instar.client.errors import HubError
 from instar.client.link import Link
 from instar.client.serving import NodeConnection, open_node
+from instar.policy.digest import plan_digest
 from instar.wire import signatures
 from instar.wire.execution import (
     CallOrder,
@@ -25,10 +26,14 @@ from instar.wire.execution import (
     LedgerState,
     Ok,
     Outcome,
+    Plan,
+    Preparation,
+    Prepared,
     Recalled,
     Start,
     StreamEnd,
 )
+from instar.wire.limits import LINK_CREDIT_BYTES
 from instar.wire.native.frames import SUBPROTOCOL, Hello, chunk_frame
 from instar.wire.nodes import Telemetry
 
@@ -91,7 +96,7 @@ class Service:
         self.link: NodeConnection
         self.settled = asyncio.Event()
         self.jobs: set[asyncio.Task[None]] = set()
-        self.received_bytes: dict[int, bytes] = {}
+        self.received_bytes: dict[int, bytearray] = {}
 
     async def asked(self, method: str, params: bytes, stream: int) -> msgspec.Struct:
         if method == "start":
@@ -115,7 +120,7 @@ class Service:
         self.settled.set()
 
     def received(self, stream: int, channel: int, offset: int, content: bytes) -> None:
-        self.received_bytes[stream] = self.received_bytes.get(stream, b"") + content
+        self.received_bytes.setdefault(stream, bytearray()).extend(content)
 
     def granted(self, stream: int, channel: int, upto: int) -> None:
         """Credit is waited for by `send`."""
@@ -302,3 +307,75 @@ async def test_a_hub_that_falls_silent_is_noticed_by_its_node(monkeypatch: pytes
         with pytest.raises(HubError) as raised:
             await open_node(f"http://127.0.0.1:{silent.getsockname()[1]}", "t", Declaration(), Service())
         assert raised.value.code == "timeout"
+
+
+class Echo(Service):
+    """Answers every byte of input with the same byte of output, and takes its time to say what would run."""
+
+    def __init__(self, node_id: str) -> None:
+        super().__init__()
+        self.node_id = node_id
+        self.call_id = ""
+        self.size = -1
+        self.news = asyncio.Event()
+
+    async def asked(self, method: str, params: bytes, stream: int) -> msgspec.Struct:
+        if method == "prepare":
+            asked = msgspec.json.decode(params, type=Preparation)
+            plan = Plan(self.node_id, asked.tool, asked.args, argv=["/bin/cat"], timeout_s=asked.timeout_s)
+            return Prepared(plan, plan_digest(plan))
+        if method == "close_input":
+            self.size = msgspec.json.decode(params, type=CallOrder).size_bytes
+            self.news.set()
+        return await super().asked(method, params, stream)
+
+    async def _run(self, call_id: str, stream: int) -> None:
+        done = 0
+        while done != self.size:
+            content = bytes(memoryview(self.received_bytes.get(stream, bytearray()))[done:])
+            if not content:
+                self.news.clear()
+                await self.news.wait()
+                continue
+            assert await self.link.send(stream, 1, done, content)
+            done += len(content)
+            self.link.allow(stream, 0, done + LINK_CREDIT_BYTES)
+        self.link.tell("ended", Outcome(call_id, Ended.DONE, 0, streams=[StreamEnd(1, done)]))
+        self.link.drop(stream)
+
+    def received(self, stream: int, channel: int, offset: int, content: bytes) -> None:
+        assert offset == len(self.received_bytes.get(stream, b""))
+        super().received(stream, channel, offset, content)
+        self.news.set()
+
+
+async def test_input_and_output_survive_a_cut_of_the_watchers_link(hub: RunningHub) -> None:
+    machine = Machine(hub, "echo")
+    machine.join(permit={"commands": ["exec"]})
+    service, content = Echo(machine.id), random.Random(9).randbytes(9_000_000)
+    async with await dial(machine, service) as service.link, Link(hub.url, hub.operator_token, feed=False) as link:
+        asked = {"tool": "exec", "args": {"argv": ["cat"]}, "target": "echo", "has_input": True, "wait": 5}
+        call = await link.call("calls.start", asked)
+        [waiting] = [each for each in (await link.call("approvals.list"))["approvals"] if each["call_id"] == call["id"]]
+        await link.call("approvals.approve", {"approval_id": waiting["id"], "digest": waiting["digest"]})
+        got = bytearray()
+
+        async def read() -> None:
+            async for output in watch.outputs():
+                assert output.offset == len(got)
+                got.extend(output.content)
+                if len(got) > 4_000_000 and not cuts:
+                    cuts.append(True)
+                    link._socket._writer.transport.abort()  # type: ignore[union-attr]
+
+        async def write() -> None:
+            for at in range(0, len(content), 100_000):
+                await watch.write(content[at : at + 100_000])
+            watch.close_input()
+
+        cuts: list[bool] = []
+        async with asyncio.timeout(WAIT_S), link.watch(call["id"]) as watch:
+            await asyncio.gather(read(), write())
+            assert (await watch.call())["state"] == "done"
+        assert bytes(got) == content
+        assert cuts
