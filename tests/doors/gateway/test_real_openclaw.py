@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ READING = {
     "call-status": ("gateway", "call", "status"),
     "call-health": ("gateway", "call", "health"),
     "call-unknown": ("gateway", "call", "no.such.method"),
-    "call-missing": ("gateway", "call", "node.invoke"),
+    "call-missing": ("gateway", "call", "terminal.open"),
     "devices": ("devices", "list"),
     "nodes": ("nodes", "status"),
     "pending": ("nodes", "pending"),
@@ -86,7 +87,7 @@ def test_gateway_call_of_what_there_is_not(said: dict[str, Ran]) -> None:
     assert said["call-unknown"].code != 0
     assert "unknown method: no.such.method" in said["call-unknown"].err  # the command asks for admin, which may know
     assert said["call-missing"].code != 0
-    assert "node.invoke is not available yet" in said["call-missing"].err
+    assert "terminal.open is not available yet" in said["call-missing"].err
 
 
 def test_gateway_status(said: dict[str, Ran]) -> None:
@@ -157,8 +158,10 @@ def test_what_the_command_said_stands_in_the_rooms_of_everybody_else(said: dict[
     assert GREETING in texts[1]
 
 
-def test_a_real_node_is_let_in(openclaw: OpenClaw, hub: RunningHub, tmp_path: Path) -> None:
-    key = hub.key("lets machines in", "devices", "node", "admin", "observe")
+def test_a_real_node_is_let_in_and_runs_what_somebody_allowed(
+    openclaw: OpenClaw, hub: RunningHub, tmp_path: Path
+) -> None:
+    key = hub.key("lets machines in", "devices", "node", "admin", "observe", "execute", "approve")
     operator = OpenClaw(openclaw.url, key, tmp_path / "operator")
     hub.ask("POST", "/v1/pairing/open", {})
     arguments = ("node", "run", "--host", "127.0.0.1", "--port", hub.url.rpartition(":")[2], "--display-name", "box")
@@ -183,9 +186,48 @@ def test_a_real_node_is_let_in(openclaw: OpenClaw, hub: RunningHub, tmp_path: Pa
         shown = operator.run("nodes", "status", "--json", home="nodes").json()["nodes"]
         assert [(one["displayName"], one["connected"]) for one in shown] == [("box", True)]
         assert "roles" not in json.dumps(shown)
+        permits(operator, request["deviceId"])
+        runs_a_command(operator, hub, request["deviceId"])
     finally:
         node.terminate()
         node.wait(20)
+
+
+def permits(operator: OpenClaw, node_id: str) -> None:
+    """Nothing of what the node declares may be asked before the dialect's second approval."""
+    before = operator.run("nodes", "describe", "--node", "box", "--json", home="nodes").json()
+    assert (before["commands"], before["approvalState"]) == ([], "pending-approval")
+    approved = operator.run("nodes", "approve", before["pendingRequestId"], home="nodes")
+    assert approved.code == 0, approved
+    node = approved.json()["node"]
+    assert (node["nodeId"], node["approvalState"]) == (node_id, "approved")
+    assert {"system.run", "system.which"} <= set(node["commands"])
+    assert "desktop.stream" not in node["commands"]
+    which = ("--command", "system.which", "--params", '{"bins":["uname","no-such-program"]}')
+    found = operator.run("nodes", "invoke", "--node", "box", *which, home="nodes").json()
+    assert list(found["payload"]["bins"]) == ["uname"]
+
+
+def runs_a_command(operator: OpenClaw, hub: RunningHub, node_id: str) -> None:
+    """It runs on the node, once somebody has seen what exactly would run; the node holds to its own plan."""
+    argv = {"command": ["uname", "-s"], "rawCommand": "uname -s"}
+    wanted = {"nodeId": node_id, "command": "system.run", "params": argv, "timeoutMs": 40_000, "idempotencyKey": "one"}
+    with ThreadPoolExecutor(1) as pool:
+        told = ("--params", json.dumps(wanted), "--timeout", "50000")
+        asking = pool.submit(operator.run, "gateway", "call", "node.invoke", *told, home="asks")
+        waits_until(lambda: bool(hub.ask("GET", "/v1/approvals")[1]["approvals"]))
+        [waiting] = hub.ask("GET", "/v1/approvals")[1]["approvals"]
+        listed = operator.run("approvals", "pending", "--json", home="nodes").json()["approvals"]
+        assert [(one["id"], one["summary"]) for one in listed] == [(waiting["id"], "uname -s")]
+        assert waiting["plan"]["argv"][0].endswith("/uname")
+        assert waiting["plan"]["files"][0]["sha256"]
+        assert "rules" not in waiting
+        resolved = operator.run("approvals", "resolve", waiting["id"], "allow-once", home="nodes")
+        assert resolved.code == 0, resolved
+        answer = asking.result().json()
+    assert (answer["payload"]["exitCode"], answer["payload"]["stdout"]) == (0, "Linux\n")
+    call = hub.ask("GET", f"/v1/calls/{answer['callId']}")[1]
+    assert (call["state"], call["target_name"], call["stdout"]) == ("done", "box", "Linux\n")
 
 
 def waits_until(condition: object) -> None:

@@ -370,7 +370,8 @@ def _manages_ssh(authority: Authority, caller: Caller, obj: object) -> str:  # n
 
 _admin = _scope(Scope.ADMIN)
 _observe = _scope(Scope.OBSERVE, Scope.ADMIN)
-_sees_nodes = _scope(Scope.OBSERVE, Scope.ADMIN, Scope.EXECUTE)
+_sees_targets = _scope(Scope.OBSERVE, Scope.ADMIN, Scope.EXECUTE)
+_sees_nodes = _scope(Scope.OBSERVE, Scope.ADMIN, Scope.EXECUTE, Scope.DEVICES)
 
 RULES: Mapping[tuple[Verb, ObjectKind], Rule] = {
     (Verb.ENTER, ObjectKind.HUB): _anyone,
@@ -409,7 +410,7 @@ RULES: Mapping[tuple[Verb, ObjectKind], Rule] = {
     (Verb.READ, ObjectKind.NODE): _sees_nodes,
     (Verb.MANAGE, ObjectKind.NODE): _admin,
     (Verb.GRANT, ObjectKind.NODE): _permits_node,
-    (Verb.READ, ObjectKind.SSH): _sees_nodes,
+    (Verb.READ, ObjectKind.SSH): _sees_targets,
     (Verb.MANAGE, ObjectKind.SSH): _manages_ssh,
     (Verb.CREATE, ObjectKind.CALL): _asks_call,
     (Verb.READ, ObjectKind.CALL): _reads_call,

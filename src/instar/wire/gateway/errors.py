@@ -21,6 +21,7 @@ UNAUTHORIZED = "UNAUTHORIZED"
 UNKNOWN_METHOD = "unknown_method"
 WRONG_ROLE = "wrong_role"
 NODE_TIMEOUT = "node_timeout"
+NEVER = "never"
 """Causes (`detail["cause"]`) that the dialect words in its own way."""
 
 _UNAVAILABLE = frozenset(
@@ -96,6 +97,8 @@ def missing_scope(scope: str, generation: Generation) -> ErrorShape:
 
 def _code(error: InstarError, generation: Generation) -> str:
     cause = error.detail.get("cause")
+    if cause == NEVER:
+        return INVALID_REQUEST
     if generation is Generation.MOLTIS:
         if named := _MOLTIS_CAUSES.get(str(cause)):
             return named

@@ -131,8 +131,6 @@ async def test_who_waits_for_an_approval_is_told_so(moltis: Machine, monkeypatch
 
 async def test_a_session_is_routed_to_it(moltis: Machine) -> None:
     await moltis.permit("shell")
-    async with client(moltis.hub) as one:
-        await one.ok("chat.send", sessionKey="main", message="hello", idempotencyKey="m1")
     chosen = await rpc(moltis.hub, "nodes.set_session", {"session_key": "main", "node_id": "node-a"})
     assert chosen["payload"] == {"ok": True, "node_id": "node-a"}
     route = await moltis.hub.ask("GET", "/v1/calls/route?room=session:agent:guide:main")
@@ -143,7 +141,7 @@ async def test_a_session_is_routed_to_it(moltis: Machine) -> None:
 
 async def test_a_node_that_goes_away_loses_its_call_at_once(moltis: Machine) -> None:
     await moltis.permit("shell")
-    asked = await moltis.call("shell", wait=0, args={"command": "sleep 30"})
+    asked = await moltis.call("shell", wait=0, args={"command": "exec sleep 30"})
     await moltis.approve()
     await until(lambda: any(one["command"] == "system.run" for one in moltis.node.asked))
     await moltis.node.leave()

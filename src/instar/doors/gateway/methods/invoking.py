@@ -8,7 +8,7 @@ import msgspec
 from instar.base.errors import InstarError
 from instar.doors.gateway import node_calls
 from instar.doors.gateway.call import Call, Handler
-from instar.doors.gateway.conversation import invoke, place
+from instar.doors.gateway.conversation import invoke, opened, place
 from instar.doors.gateway.node_calls import Wanted
 from instar.doors.gateway.times import millis, now_ms
 from instar.wire import calls as c
@@ -77,6 +77,7 @@ async def set_session(call: Call) -> dict[str, Any]:
     node = await node_calls.node_of(call, asked.node_id) if asked.node_id else None
     if node is not None and node.kind is n.NodeKind.NODE and not node.is_connected:
         raise InstarError("node_away", "node not connected", detail={"code": "NOT_CONNECTED"})
+    await opened(call, meant)
     await invoke(call, c.SET_ROUTE, c.SetRoute(node.id if node else "", room=meant.room))
     return {"ok": True, "node_id": (node.alias or node.id) if node else None}
 
@@ -122,7 +123,11 @@ async def _only(call: Call, command: str) -> str:
 
 
 async def _room(call: Call, session_key: str | None) -> str:
-    return (await place(call, session_key)).room if session_key else ""
+    if not session_key:
+        return ""
+    meant = await place(call, session_key)
+    await opened(call, meant)
+    return meant.room
 
 
 HANDLERS: Mapping[str, Handler] = {

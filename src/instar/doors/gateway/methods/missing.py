@@ -5,6 +5,8 @@ from typing import NoReturn
 
 from instar.base.errors import InstarError
 from instar.doors.gateway.call import Call, Handler
+from instar.wire.gateway.errors import NEVER
+from instar.wire.gateway.method import NODE
 from instar.wire.gateway.methods.missing import REASONS
 
 
@@ -15,7 +17,11 @@ async def refuse(call: Call) -> NoReturn:
         InstarError: `not_available`, always.
     """
     name = call.method.name
-    raise InstarError("not_available", f"{name} is not available yet: {REASONS[name]}", detail={"method": name})
+    detail = {"method": name}
+    if call.method.scope == NODE:
+        # A node host says the same again and again for as long as the answer may change.
+        detail["cause"] = NEVER
+    raise InstarError("not_available", f"{name} is not available yet: {REASONS[name]}", detail=detail)
 
 
 HANDLERS: Mapping[str, Handler] = dict.fromkeys(REASONS, refuse)

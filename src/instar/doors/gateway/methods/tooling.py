@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from instar.doors.gateway.call import Call, Handler
-from instar.doors.gateway.conversation import default_agent, invoke, place
+from instar.doors.gateway.conversation import default_agent, invoke, opened, place, session
 from instar.wire import agent_tools as t
+from instar.wire import calls as c
 from instar.wire.limits import GATEWAY_INVOKE_S, WAIT_MAX_S
 
 CORE = {"id": "core", "label": "Hub", "source": "core"}
@@ -34,7 +35,8 @@ async def catalog(call: Call) -> dict[str, Any]:
 async def effective(call: Call) -> dict[str, Any]:
     """List the tools of a session, where `exec` names the targets that can be chosen now."""
     meant = await place(call, call.params.session_key, call.params.agent_id)
-    agent_id, tools = await _tools(call, meant.room)
+    is_open = not meant.is_session or await session(call, meant) is not None
+    agent_id, tools = await _tools(call, meant.room if is_open else "")
     rows = [_entry(tool, rawDescription=tool.description) for tool in tools]
     return {"agentId": agent_id, "profile": PROFILE, "groups": [CORE | {"tools": rows}]}
 
@@ -42,13 +44,19 @@ async def effective(call: Call) -> dict[str, Any]:
 async def use(call: Call) -> dict[str, Any]:
     """Use a tool; a call that waits for an approval is told as such."""
     asked = call.params
-    room = (await place(call, asked.session_key, asked.agent_id)).room if asked.session_key else ""
+    room = ""
+    if asked.session_key:
+        meant = await place(call, asked.session_key, asked.agent_id)
+        await opened(call, meant)
+        room = meant.room
     wanted = t.UseTool(asked.name, asked.args or {}, room=room, wait=min(GATEWAY_INVOKE_S, WAIT_MAX_S))
     done: t.ToolResult = await invoke(call, t.USE, wanted, key=call.key)
     told: dict[str, Any] = {"ok": not done.is_error, "toolName": asked.name, "source": "core"}
     told["output"] = {"text": done.text, **done.data} | ({"callId": done.call_id} if done.call_id else {})
     if done.is_pending:
-        return told | {"ok": False, "requiresApproval": bool(done.data.get("approval_id")) or True}
+        asked_for: c.Call = await invoke(call, c.GET, c.AwaitCall(done.call_id))
+        waits = {"approvalId": asked_for.approval_id} if asked_for.approval_id else {}
+        return told | {"ok": False, "requiresApproval": asked_for.state is c.CallState.AWAITING_APPROVAL} | waits
     if done.is_error:
         told["error"] = {"code": "TOOL_FAILED", "message": done.text or "the tool failed"}
     return told

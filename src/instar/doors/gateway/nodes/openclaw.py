@@ -31,9 +31,10 @@ UNPLANNED = [
 PLANNED = ["the node holds to this command line, this folder and at most one script; every other file may change"]
 
 
-class _Operand(Struct):
+class _Operand(Struct, rename="camel"):
     path: str
     sha256: str
+    argv_index: int = 1
 
 
 class _Plan(Struct, rename="camel"):
@@ -88,7 +89,7 @@ class OpenClawExecutor(DialectExecutor):
         if own is None:
             return Resolved(planned(self.target_id, preparation, argv=argv), UNPLANNED)
         plan, _ = own
-        facts = [FileFact(one.path, one.sha256, 0, "operand")] if (one := plan.mutable_file_operand) else []
+        facts = [_fact(one)] if (one := plan.mutable_file_operand) else []
         bound = planned(self.target_id, preparation, argv=plan.argv, cwd=plan.cwd or "")
         return Resolved(msgspec.structs.replace(bound, files=facts), PLANNED, own)
 
@@ -148,6 +149,11 @@ class OpenClawExecutor(DialectExecutor):
             code = "timeout" if ended is Ended.EXPIRED else ""
             return Done(ended, code=code, message="the node was told to end every process of it")
         return LOST
+
+
+def _fact(operand: _Operand) -> FileFact:
+    # The node does not say how large the file is.
+    return FileFact(operand.path, operand.sha256, 0, "operand" if operand.argv_index else "executable")
 
 
 def _given(**members: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
