@@ -354,9 +354,10 @@ async def test_input_and_output_survive_a_cut_of_the_watchers_link(hub: RunningH
     machine.join(permit={"commands": ["exec"]})
     service, content = Echo(machine.id), random.Random(9).randbytes(9_000_000)
     async with await dial(machine, service) as service.link, Link(hub.url, hub.operator_token, feed=False) as link:
-        asked = {"tool": "exec", "args": {"argv": ["cat"]}, "target": "echo", "has_input": True, "wait": 5}
+        asked = {"tool": "exec", "args": {"argv": ["cat"]}, "target": "echo", "has_input": True}
         call = await link.call("calls.start", asked)
-        [waiting] = [each for each in (await link.call("approvals.list"))["approvals"] if each["call_id"] == call["id"]]
+        await until(lambda: hub.ask("GET", "/v1/approvals")[1]["approvals"])
+        [waiting] = (await link.call("approvals.list"))["approvals"]
         await link.call("approvals.approve", {"approval_id": waiting["id"], "digest": waiting["digest"]})
         got = bytearray()
 
