@@ -25,7 +25,7 @@ VERBS = {
     "list", "show", "create", "add", "remove", "register", "token", "pause", "resume", "stop-all", "export", "members",
     "ack", "nack", "wake", "replay", "cancel", "revoke", "rotate", "install", "status", "requests", "approve", "reject",
     "rename", "enable", "disable", "code", "passwd", "fingerprint", "renew", "call", "health", "probe", "verify",
-    "audit", "output", "signal", "clear",
+    "audit", "output", "signal", "clear", "deny", "watch", "judge", "rules",
     "keys", "targets", "default", "test", "scan", "pin", "unpin", "generate", "import", "reset",
     "join", "describe", "logs", "pending", "label", "allow", "rekey", "doctor", "pairing",
     "update", "run", "get", "set", "unset", "history", "rollback", "path", "schema", "validate",

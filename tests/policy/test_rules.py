@@ -106,10 +106,10 @@ def test_no_rule_lifts_the_floor_or_what_is_unclear_or_a_faulty_file() -> None:
 def test_sentences() -> None:
     rule = Rule("shell_exec", "git push *", ALLOW, "box", "coder", "room:a", "2027-01-01T00:00:00Z")
     assert describe(rule) == (
-        "Allow commands that read `git push *` on `box` for agent `coder` in room `room:a` until 2027-01-01T00:00:00Z,"
+        "Allow the command `git push *` on `box` for agent `coder` in room `room:a` until 2027-01-01T00:00:00Z,"
         " without asking."
     )
-    assert describe(Rule("*", "*", DENY)) == "Never allow every tool."
+    assert describe(Rule("*", "*", DENY)) == "Never allow any tool."
     assert describe(Rule("read_file", "*.env", ASK, "label:os=linux", NOBODY)) == (
         "Ask before tool `read_file` with `*.env` on machines with `label:os=linux` for people."
     )

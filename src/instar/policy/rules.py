@@ -150,7 +150,8 @@ def describe(rule: Rule) -> str:
 
 
 def _what(rule: Rule) -> str:
+    every = "any" if rule.action is Action.DENY else "every"
     if rule.tool in (*NAMES_OF_COMMANDS, "shell_exec"):
-        return "every command" if rule.value == "*" else f"commands that read `{rule.value}`"
-    tool = "every tool" if rule.tool == "*" else f"tool `{rule.tool}`"
+        return f"{every} command" if rule.value == "*" else f"the command `{rule.value}`"
+    tool = f"{every} tool" if rule.tool == "*" else f"tool `{rule.tool}`"
     return tool if rule.value == "*" else f"{tool} with `{rule.value}`"

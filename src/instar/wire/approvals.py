@@ -133,6 +133,9 @@ class ApprovalQuery(Struct, omit_defaults=True):
     """Approvals, those that wait first (oldest first), then the decided ones, newest first."""
 
     state: ApprovalState | None = ApprovalState.PENDING
+    """None: all of them."""
+    all: bool = False
+    """All of them, as None; for queries, which cannot say that."""
     room: str = ""
     limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = 50
     wait: Annotated[float, Meta(ge=0, le=WAIT_MAX_S)] = 0.0

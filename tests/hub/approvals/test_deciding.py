@@ -42,8 +42,9 @@ async def test_deny_says_why(world: World) -> None:
     asked = await world.ask()
     denied = await world.do(world.admin, "approvals.deny", approval_id=asked.id, feedback="use a branch")
     assert (denied.state, denied.feedback) == (ApprovalState.DENIED, "use a branch")
-    listed = await world.do(world.admin, "approvals.list", state=None)
-    assert listed.approvals == [denied]
+    for every in ({"state": None}, {"all": True}):
+        listed = await world.do(world.admin, "approvals.list", **every)
+        assert listed.approvals == [denied]
     assert (await world.do(world.admin, "approvals.list", state="approved")).approvals == []
 
 
@@ -62,8 +63,8 @@ async def test_always_remembers_exactly_what_was_shown_and_judges_again(world: W
     elsewhere = await world.ask("git push other", "call_4", requester="agent_x", agent_id="x")
     assert [rule.value for rule in asked.rules] == ["git push *", "npm run build *"]
     assert asked.rule_texts == [
-        "Allow commands that read `git push *` on `dev_1` for agent `coder`, without asking.",
-        "Allow commands that read `npm run build *` on `dev_1` for agent `coder`, without asking.",
+        "Allow the command `git push *` on `dev_1` for agent `coder`, without asking.",
+        "Allow the command `npm run build *` on `dev_1` for agent `coder`, without asking.",
     ]
     await world.do(world.admin, "approvals.approve", approval_id=asked.id, digest=asked.digest, always=True)
     rules = (await world.do(world.admin, "approvals.rules")).rules
@@ -80,7 +81,7 @@ async def test_always_remembers_exactly_what_was_shown_and_judges_again(world: W
 
 
 @pytest.mark.parametrize(("command", "more"), [
-    ("git push --force", {}), ("echo $HOME", {}), ("ls > a", {}), ("A=1 ls", {}), ("ls", {"unbound": ["the script"]}),
+    ("git push --force", {}), ("echo $HOME", {}), ("ls > a", {}), ("A=1 ls", {}),
     ("ls", {"is_ruleable": False}), ("ls", {"is_lax": True}), ("sudo ls", {}), ("python -c x", {}),
 ])  # fmt: skip
 async def test_what_is_unbound_dangerous_or_unclear_cannot_become_a_rule(

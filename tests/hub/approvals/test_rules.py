@@ -79,7 +79,7 @@ async def test_remembered_rules_come_and_go(world: World) -> None:
     first = await world.do(world.admin, "approvals.add_rule", rule=rule)
     second = await world.do(world.admin, "approvals.add_rule", rule={**rule, "action": "deny"})
     assert (first.position, second.position) == (1, 2)
-    assert first.text == "Allow commands that read `ls *` for agent `coder`, without asking."
+    assert first.text == "Allow the command `ls *` for agent `coder`, without asking."
     assert world.approvals.judge(draft("ls a")).action is Action.DENY
     removed = await world.do(world.admin, "approvals.remove_rule", rule_id=second.id)
     assert removed == second

@@ -59,7 +59,7 @@ def judged(layers: RuleLayers, draft: ApprovalDraft, at: Micros) -> Verdict:
     verdict = judge(layers, question, at)
     if draft.is_lax and verdict.action is Action.ALLOW:
         verdict = msgspec.structs.replace(verdict, action=Action.ASK)
-    can_be_kept = draft.prepared.is_ruleable and not draft.prepared.unbound and not draft.is_lax
+    can_be_kept = draft.prepared.is_ruleable and not draft.is_lax
     if verdict.action is not Action.ASK or not can_be_kept:
         return verdict
     rules = suggested(plan.tool, values, draft.target_id, draft.agent_id)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+import msgspec
 from msgspec.structs import replace
 
 from instar.base.clock import MICROS_PER_S, Micros, to_rfc3339
@@ -77,7 +78,7 @@ class Handlers:
 
     async def page(self, act: Act[wire.ApprovalQuery, None]) -> wire.ApprovalList:
         """List approvals, those that wait first; with none that waits, wait for one if asked to."""
-        query = act.params
+        query = msgspec.structs.replace(act.params, state=None) if act.params.all else act.params
         deadline = time.monotonic() + query.wait
         while not (found := self._pending(act.caller, query)) and query.state is ApprovalState.PENDING:
             if (left := deadline - time.monotonic()) <= 0:

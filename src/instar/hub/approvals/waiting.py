@@ -35,7 +35,7 @@ class Waiting:
 
     def all(self) -> list[ApprovalRecord]:
         """Return all that wait, oldest first."""
-        return sorted(self._records.values(), key=lambda each: (each.created_at, each.id))
+        return sorted(self._records.values(), key=lambda each: each.created_at)
 
     def on_decided(self, callback: Callable[[Approval], None]) -> None:
         """Call back on the loop with each one that waits no more."""
