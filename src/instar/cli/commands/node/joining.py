@@ -123,7 +123,13 @@ def _join(
     wish = _Wish(name, node_id, working_dir, limit_s, labels, ca_file)
     service = NodeService(folder, session.environ)
     reason = "" if foreground else service.why_not()
-    joined = _be_let_in(session, folder, wish.onto(known), fingerprint, wait)
+    try:
+        joined = _be_let_in(session, folder, wish.onto(known), fingerprint, wait)
+    except HubError as error:
+        if error.code != "hub_changed":
+            raise
+        hint = f"Ask its operator; if the change was meant, run: instar node join {url} --again"
+        raise HubError(error.code, error.message, hint=hint, detail=error.detail) from error
     _permit(folder, joined, allow, roots)
     remembering.save(folder, joined)
     if foreground or reason:

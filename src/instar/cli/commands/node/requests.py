@@ -1,7 +1,9 @@
 """`instar node pending|approve|reject|pairing`: machines that ask to be nodes, at the hub."""
 
+import socket
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -18,6 +20,7 @@ from instar.wire.limits import PAIRING_WINDOW_S
 from .joining import LABEL
 
 EVERYTHING, NOTHING = "*", "-"
+_EVERYWHERE = ("0.0.0.0", "[::]", "::", "*", "")  # noqa: S104 - read, not bound
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
@@ -113,7 +116,7 @@ def enable(session: Session, *, for_s: float) -> Answer:
     They only ask: `instar node approve` lets one in. The window closes by itself, and is that of `instar pairing`.
     """
     answer = open_for(session, for_s)
-    url = session.access.url
+    url = _url_from_outside(session)
     lines = [*answer.lines, f"  On the machine run: instar node join {url}"]
     if is_loopback(url):
         lines.append("  From another machine the hub must listen there: instar config set listen.address 0.0.0.0:8787")
@@ -144,6 +147,33 @@ PAIRING = Group(
 def commands_in_words(granted: Sequence[str]) -> str:
     """Return what these globs permit, as the end of a sentence."""
     return "everything that it offers" if EVERYTHING in granted else "nothing yet"
+
+
+def _url_from_outside(session: Session) -> str:
+    """Return the hub's address as another machine dials it, as far as that is known from here."""
+    url = session.access.url
+    if not is_loopback(url):
+        return url
+    try:
+        settings: list[dict[str, Any]] = session.invoke("settings.list")["settings"]
+    except HubError:
+        return url
+    listens = next((str(each["value"]) for each in settings if each["key"] == "listen.address"), "")
+    host, _, port = listens.rpartition(":")
+    if not port.isdigit() or is_loopback(f"http://{listens}"):
+        return url
+    scheme = url.partition(":")[0]
+    return f"{scheme}://{_own_address() if host in _EVERYWHERE else host}:{urlsplit(url).port or port}"
+
+
+def _own_address() -> str:
+    """Return the address by which this machine reaches others; nothing is sent to learn it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
 
 
 def _granted(session: Session, commands: Sequence[str], *, bare: bool, yes: bool) -> list[str]:

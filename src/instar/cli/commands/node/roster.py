@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from instar.cli.command import command
+from instar.cli.completions import nodes
 from instar.cli.outputs import Answer
 from instar.cli.session import Session
 from instar.cli.texts import nearest, relative, size, table, visible
@@ -14,7 +15,7 @@ from instar.client.errors import HubError
 from .joining import LABEL
 
 _SHORT = 12
-_NODE = click.argument("node")
+_NODE = click.argument("node", shell_complete=nodes)
 
 
 @command("instar node list", "instar node list --select gpu=yes --json", name="list")
