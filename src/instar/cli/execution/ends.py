@@ -14,7 +14,10 @@ NOT_FOUND = 127
 INTERRUPTED = 130
 """Left or cancelled by Ctrl-C."""
 _BY_SIGNAL = 128
-_OF_CODE = {"denied": NOT_ALLOWED, "command_refused": NOT_ALLOWED, "forbidden": NOT_ALLOWED, "not_found": NOT_FOUND}
+_OF_CODE = {
+    **dict.fromkeys(("denied", "command_refused", "outside_roots", "forbidden"), NOT_ALLOWED),
+    "not_found": NOT_FOUND,
+}
 
 
 def number(name: str) -> int:

@@ -31,7 +31,7 @@ def perform(session: Session, wish: Wish, *, says_yes: bool = False) -> Answer |
         return _failed(session, HubError("timeout", f"the hub at {session.access.url} did not answer in time"))
     except HubError as error:
         return _failed(session, error)
-    return _left(session, done, wish) if done.has_left else _ended(session, done)
+    return _left(session, done, wish) if done.has_left else _ended(session, done, wish)
 
 
 def _failed(session: Session, error: HubError) -> int:
@@ -47,8 +47,10 @@ def _left(session: Session, done: Finished, wish: Wish) -> Answer:
     return Answer(done.call, [call_id] if wish.is_background else [], code=INTERRUPTED if done.interrupted_by else 0)
 
 
-def _ended(session: Session, done: Finished) -> Answer:
+def _ended(session: Session, done: Finished, wish: Wish) -> Answer:
     if not session.output.is_json:
         for line in told(done.call):
             session.output.note(line)
-    return Answer(done.call, [], code=exit_code(done.call, done.interrupted_by))
+    return Answer(
+        done.call, [done.call["id"]] if wish.is_background else [], code=exit_code(done.call, done.interrupted_by)
+    )

@@ -14,7 +14,6 @@ from instar.cli.session import Session
 from instar.client.errors import HubError
 from instar.client.link import Link
 from instar.client.watching import CallWatch
-from instar.wire.limits import WAIT_MAX_S
 
 from . import tty
 from .asking import Decider
@@ -144,7 +143,7 @@ class Running:
                     break
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 1.5, _POLL_MAX_S)
-            await self._look(link, WAIT_MAX_S if has_decided and self._call["state"] == "awaiting_approval" else 0.0)
+            await self._look(link)
         self._runs.set()
         if self._manner.is_background:
             self._left.set()
@@ -158,10 +157,10 @@ class Running:
             # Somebody else was faster, or it ended; the call itself says how.
             self._say(f"{error.message}.")
 
-    async def _look(self, link: Link, wait_s: float) -> None:
+    async def _look(self, link: Link) -> None:
         """See where the call stands; while the link is broken, it stands where it was."""
         try:
-            self._call = await link.call("calls.get", {"call_id": self._call["id"], "wait": wait_s})
+            self._call = await link.call("calls.get", {"call_id": self._call["id"]})
         except HubError as error:
             if error.code != "unreachable":
                 raise
