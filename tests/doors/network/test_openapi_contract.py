@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis import checks
 
 from faults.valid import PREPARATION, VALID, split
+from instar.wire.ssh import SCAN
 from instar.wire.table import TABLE
 
 from .running import RunningHub
@@ -28,6 +29,7 @@ CHECKED = (
     checks.response_schema_conformance,
     checks.response_headers_conformance,
 )
+"""A scan answers 502 when the other host does not answer: the fault is not the hub's."""
 
 
 @SCHEMA.parametrize()
@@ -48,7 +50,9 @@ def test_answers_are_as_documented(case: Any, hub: RunningHub) -> None:
 
 def validated(case: Any, hub: RunningHub) -> Any:
     headers = {"Authorization": f"Bearer {hub.operator_token}"}
-    return case.call_and_validate(base_url=hub.url, headers=headers, checks=list(CHECKED), timeout=10)
+    is_elsewhere = SCAN.route is not None and case.operation.path == SCAN.route.path
+    checked = [check for check in CHECKED if not (is_elsewhere and check is checks.not_a_server_error)]
+    return case.call_and_validate(base_url=hub.url, headers=headers, checks=checked, timeout=10)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +89,12 @@ REFUSED = {
     "inbox.replay": 404,
     "runs.get": 404,
     "runs.cancel": 404,
+    "approvals.get": 404,
+    "approvals.approve": 404,
+    "approvals.deny": 404,
+    "approvals.remove_rule": 404,
+    "nodes.approve": 404,
+    "ssh.scan": 502,
     "calls.get": 404,
     "calls.cancel": 404,
     "calls.signal": 404,

@@ -8,7 +8,7 @@ import click
 from instar.cli.command import Group, command
 from instar.cli.durations import DURATION
 from instar.cli.outputs import Answer
-from instar.cli.scopes import SCOPES
+from instar.cli.scopes import ScopeChoice, one_of
 from instar.cli.session import Session
 from instar.cli.texts import nearest, plain, relative, table, visible
 from instar.client.errors import HubError
@@ -61,7 +61,7 @@ def show(session: Session, device: str) -> Answer:
 
 @command("instar devices approve --yes", "instar devices approve --scope observe --yes --json")
 @click.argument("request", required=False)
-@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="Give only this; may be repeated.")
+@click.option("--scope", "scopes", multiple=True, type=ScopeChoice(), help=one_of("Give only this; may be repeated."))
 @click.option("--agent", "agent_ids", multiple=True, help="It speaks only for these agents.")
 @click.option("--room", "room_ids", multiple=True, help="It is confined to these rooms.")
 @click.option("--expires", type=DURATION, metavar="30d", help="Its rights end after this time.")
@@ -124,7 +124,7 @@ def rename(session: Session, device: str, name: str) -> Answer:
 @command("instar devices rotate laptop --yes --json")
 @_DEVICE
 @click.option("--role", type=click.Choice(ROLES), default="operator", show_default=True, help="Of this role.")
-@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="Narrow it to this.")
+@click.option("--scope", "scopes", multiple=True, type=ScopeChoice(), help=one_of("Narrow it to this."))
 @_YES
 def rotate(session: Session, device: str, *, role: str, scopes: tuple[str, ...], yes: bool) -> Answer:
     """Replace a device's token.

@@ -9,7 +9,7 @@ from instar.cli.command import Group, command
 from instar.cli.completions import agents, rooms
 from instar.cli.durations import DURATION
 from instar.cli.outputs import Answer
-from instar.cli.scopes import SCOPES
+from instar.cli.scopes import ScopeChoice, one_of
 from instar.cli.session import Session
 from instar.cli.texts import nearest, relative, table
 from instar.client.errors import HubError
@@ -17,7 +17,7 @@ from instar.client.errors import HubError
 
 @command("instar keys create --name ci --scope write --expires 30d --json")
 @click.option("--name", required=True, help="What the key is for.")
-@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="May be repeated.")
+@click.option("--scope", "scopes", multiple=True, required=True, type=ScopeChoice(), help=one_of("May be repeated."))
 @click.option("--agent", "agent_ids", multiple=True, shell_complete=agents, help="Speaks only for these agents.")
 @click.option("--room", "room_ids", multiple=True, shell_complete=rooms, help="Confined to these rooms.")
 @click.option("--expires", type=DURATION, metavar="30d", help="Ends after this time.")

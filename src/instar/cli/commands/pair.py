@@ -7,7 +7,7 @@ import click
 from instar.cli.command import command
 from instar.cli.contact import ask_until_open, be_let_in, trust_at_first
 from instar.cli.outputs import Answer
-from instar.cli.scopes import SCOPES
+from instar.cli.scopes import ScopeChoice, one_of
 from instar.cli.session import Session
 from instar.client import device, pins
 from instar.client.http import Client, JsonObject
@@ -23,7 +23,7 @@ _DEFAULT_SCOPES = {"operator": ("observe", "write"), "node": ("node",)}
 @click.argument("address", default="", metavar="[URL]")
 @click.option("--name", default="", help="What this machine is called; else its host name.")
 @click.option("--role", type=click.Choice(ROLES), default="operator", show_default=True, help="As what it comes.")
-@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="Ask for this; may be repeated.")
+@click.option("--scope", "scopes", multiple=True, type=ScopeChoice(), help=one_of("Ask for this; may be repeated."))
 @click.option("--code", "by_code", is_flag=True, help="Be let in by a code, without a key; it is asked for, or stdin.")
 @click.option("--fingerprint", default="", help="What `instar tls fingerprint` says on the hub; else it is asked.")
 @click.option("--again", is_flag=True, help="Forget what was pinned before.")

@@ -5,7 +5,7 @@ import click
 from instar.cli.command import Group, command
 from instar.cli.durations import DURATION
 from instar.cli.outputs import Answer
-from instar.cli.scopes import SCOPES
+from instar.cli.scopes import ScopeChoice, one_of
 from instar.cli.session import Session
 from instar.cli.texts import relative
 from instar.client.http import JsonObject
@@ -42,7 +42,7 @@ def status(session: Session) -> Answer:
 
 
 @command("instar pairing code --scope observe --name tablet --json")
-@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="May be repeated.")
+@click.option("--scope", "scopes", multiple=True, required=True, type=ScopeChoice(), help=one_of("May be repeated."))
 @click.option("--role", type=click.Choice(ROLES), default="operator", show_default=True, help="As what it comes.")
 @click.option("--name", default="", help="What the device will be called.")
 @click.option("--expires", type=DURATION, metavar="10m", help="The code ends after this time.")

@@ -7,7 +7,7 @@ import click
 
 from instar.cli.command import Group, command
 from instar.cli.outputs import Answer
-from instar.cli.scopes import SCOPES
+from instar.cli.scopes import ScopeChoice, one_of
 from instar.cli.session import Session
 from instar.cli.texts import relative, table
 
@@ -29,7 +29,7 @@ def list_(session: Session) -> Answer:
 @command("instar users add ada --scope observe --scope write < password.txt")
 @_LOGIN
 @click.option("--name", default="", help="Display name.")
-@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="May be repeated.")
+@click.option("--scope", "scopes", multiple=True, required=True, type=ScopeChoice(), help=one_of("May be repeated."))
 @click.option("--room", "room_ids", multiple=True, help="Confined to these rooms.")
 def add(session: Session, login: str, *, name: str, scopes: tuple[str, ...], room_ids: tuple[str, ...]) -> Answer:
     """Add a person who signs in with a password.
