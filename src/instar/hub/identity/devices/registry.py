@@ -91,7 +91,8 @@ class Registry:
 
     def view(self, device: Device) -> Device:
         """Return the device with the grants alone that hold."""
-        return replace(device, grants=[each for each in device.grants if self._keyring.get(each.key_id) is not None])
+        held = [each for each in device.grants if self._keyring.get(each.key_id) is not None]
+        return device if len(held) == len(device.grants) else replace(device, grants=held)
 
     def _put(self, device: Device) -> None:
         self._devices[device.id] = device
