@@ -5,7 +5,7 @@ import collections
 import contextlib
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +91,9 @@ async def asked(hub: Hub, method: str, path: str, body: Any = None) -> Any:  # n
     return answer
 
 
-async def call(hub: Hub, number: int, if_away: str) -> dict[str, Any]:
+async def call(hub: Hub, number: int, if_away: str, lines: Sequence[str] = LINES) -> dict[str, Any]:
     """Ask for a call and wait for its end."""
-    line = LINES[number % len(LINES)].format(mark=f"m{number}")
+    line = lines[number % len(lines)].format(mark=f"m{number}")
     body = {"tool": "shell", "args": {"command": line}, "target": "faults", "if_away": if_away, "timeout_s": 60}
     begun = await asked(hub, "POST", "/v1/calls", body)
     assert begun["state"] != "awaiting_approval", begun
