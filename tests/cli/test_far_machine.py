@@ -107,6 +107,13 @@ def node(near: Near, far: list[str], tmp_path_factory: pytest.TempPathFactory) -
         process.wait(timeout=20)
 
 
+def test_the_hub_says_the_whole_command_that_joins(near: Near) -> None:
+    fingerprint = near.run("tls", "fingerprint").split()[0]
+    assert f"node join https://{NEAR}:{near.announcement['url'].rpartition(':')[2]} --fingerprint {fingerprint}" in (
+        near.run("node", "pairing", "enable")
+    )
+
+
 def test_the_first_command_runs_there(near: Near, node: Path) -> None:
     assert FAR in near.run("exec", "--node", "far", "--yes", "--", "ip", "addr", "show")
     assert FAR not in near.run("exec", "--node", "local", "--yes", "--", "ip", "addr", "show")

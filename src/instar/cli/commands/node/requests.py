@@ -117,7 +117,7 @@ def enable(session: Session, *, for_s: float) -> Answer:
     """
     answer = open_for(session, for_s)
     url = _url_from_outside(session)
-    lines = [*answer.lines, f"  On the machine run: instar node join {url}"]
+    lines = [*answer.lines, f"  On the machine run: instar node join {url}{_vouched(session)}"]
     if is_loopback(url):
         lines.append("  From another machine the hub must listen there: instar config set listen.address 0.0.0.0:8787")
     return Answer(answer.document, lines)
@@ -164,6 +164,12 @@ def _url_from_outside(session: Session) -> str:
         return url
     scheme = url.partition(":")[0]
     return f"{scheme}://{_own_address() if host in _EVERYWHERE else host}:{urlsplit(url).port or port}"
+
+
+def _vouched(session: Session) -> str:
+    """Return the option that spares the machine to compare certificates: this connection has just compared it."""
+    pinned = session.trust.certificate
+    return f" --fingerprint {pinned}" if pinned else ""
 
 
 def _own_address() -> str:
