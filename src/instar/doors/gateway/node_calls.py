@@ -182,6 +182,8 @@ async def carry(
     """
     ends = time.monotonic() + within_s
     asked = await start(call, node, wanted, within_s=within_s, room=room, if_away=if_away)
+    if call.peer is not None:
+        call.peer.only_waits()
     while not is_over(asked):
         left = ends - time.monotonic()
         if left <= 0:

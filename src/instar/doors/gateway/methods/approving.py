@@ -147,6 +147,8 @@ async def _decided(
 async def wait_decision(call: Call) -> dict[str, Any]:
     """Wait until it was decided, or has expired."""
     approval = await _found(call, call.params.id)
+    if call.peer is not None:
+        call.peer.only_waits()
     while approval.state is a.ApprovalState.PENDING:
         await invoke(call, c.GET, c.AwaitCall(approval.call_id, wait=WAIT_MAX_S))
         approval = await _found(call, approval.id)

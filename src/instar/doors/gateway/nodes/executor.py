@@ -124,7 +124,7 @@ class DialectExecutor(ABC):
         if running is None:
             return
         running.is_cancelled = True
-        if running.task is not None:
+        if running.task is not None and running.is_entered:
             running.task.cancel()
 
     def write(self, call_id: str, offset: int, content: bytes) -> None:  # noqa: B027 - there is nothing to override
@@ -211,10 +211,17 @@ class DialectExecutor(ABC):
             raise InstarError("unprocessable_entity", f"{tool} takes no working directory and no environment")
 
     async def _carry(self, running: Running, start: Start, resolved: Resolved) -> None:
+        # A task that is cancelled before its first step never runs: it could not say how the call ended.
+        running.is_entered = True
+        if running.is_cancelled:
+            running.end(Done(Ended.CANCELLED))
+            return
         try:
             done = await self._performed(running, start, resolved)
         except asyncio.CancelledError:
             if not running.is_cancelled:
+                if running.is_over:
+                    return
                 raise
             done = self._stopped(Ended.CANCELLED) if running.is_begun else Done(Ended.CANCELLED)
         except InstarError as error:

@@ -40,6 +40,11 @@ class Outflow:
         """Whether all of it was delivered."""
         return not any(stream.held for stream in self._streams.values())
 
+    @property
+    def held_bytes(self) -> int:
+        """How much waits for the hub to take it."""
+        return sum(len(stream.held) for stream in self._streams.values())
+
     def write(self, channel: Channel, content: bytes) -> None:
         """Take what a call wrote."""
         if content:

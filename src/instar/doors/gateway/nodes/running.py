@@ -1,11 +1,13 @@
 """One call that a dialect's node carries out: its output on the way, and its one end."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from time import monotonic
 
 from instar.hub.operations.hub import CallSink
 from instar.wire.execution import Channel, Ended, Outcome
+from instar.wire.limits import CALL_OUTPUT_MAX_BYTES
 
 from .outflow import Outflow
 from .results import Done, encoded
@@ -24,6 +26,8 @@ class Running:
         self.call_id = call_id
         self.task: asyncio.Task[None] | None = None
         self.is_cancelled = False
+        self.is_entered = False
+        """Whether its task is under way."""
         self.is_begun = False
         """Whether the node was told to run it."""
         self._sink = sink
@@ -31,8 +35,14 @@ class Running:
         self._since = monotonic()
         self._outflow = Outflow(sink.output, self._settle)
         self._outcome: Outcome | None = None
-        self._streamed = bytearray()
+        self._streamed = hashlib.sha256()
+        self._streamed_bytes = 0
         self._is_over = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its end is known."""
+        return self._outcome is not None or self._is_over
 
     def started(self) -> None:
         """Say that the node is told to run it."""
@@ -43,8 +53,13 @@ class Running:
     def progress(self, text: str) -> None:
         """Take text that came while it runs."""
         content = text.encode(errors="replace")
-        self._streamed += content
+        self._streamed.update(content)
+        self._streamed_bytes += len(content)
         self._outflow.write(Channel.STDOUT, content)
+        if self._outflow.held_bytes > CALL_OUTPUT_MAX_BYTES:
+            self.end(FLOODED)
+            if self.task is not None:
+                self.task.cancel()
 
     def allow(self, channel: int, upto: int) -> None:
         """Let output come up to this offset."""
@@ -52,12 +67,12 @@ class Running:
 
     def end(self, done: Done) -> None:
         """Take how it ended; it is told once the hub has taken the output. The first end counts."""
-        if self._outcome is not None or self._is_over:
+        if self.is_over:
             return
-        streamed = bytes(self._streamed)
         # A node that streams repeats all of it at the end.
-        stdout = done.stdout[len(streamed) :] if done.stdout.startswith(streamed) else done.stdout
-        self._outflow.write(Channel.STDOUT, stdout)
+        repeated, rest = done.stdout[: self._streamed_bytes], done.stdout[self._streamed_bytes :]
+        is_repeat = hashlib.sha256(repeated).digest() == self._streamed.digest()
+        self._outflow.write(Channel.STDOUT, rest if is_repeat else done.stdout)
         self._outflow.write(Channel.STDERR, done.stderr)
         self._outcome = Outcome(
             self.call_id,
@@ -89,5 +104,6 @@ class Running:
             self._sink.severed(reason)
 
 
+FLOODED = Done(Ended.FAILED, code="too_large", message="the node sends more than the hub takes")
 LOST = Done(Ended.LOST, message="the node's dialect has no word to stop a command: what it started may go on")
 """How a cancelled call ends on a node that cannot be told so."""

@@ -41,7 +41,8 @@ class NodeSide:
         self.line = NodeLine(node_id, who.generation, self._tell)
         self._send = send
         self._waiting: list[tuple[str, dict[str, Any]]] | None = []
-        self._who = who
+        # No secret is kept for as long as the connection lives.
+        self._who = replace(who, token="", password="", device_token="", bootstrap_token="", device=None)
         self._tasks = tasks
         self._session: NodeSession | None = None
         self._executor: DialectExecutor | None = None
