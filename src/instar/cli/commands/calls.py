@@ -27,7 +27,9 @@ _WORDS = 60
 @command("instar calls list --live", "instar calls list --room general --limit 5", name="list")
 @click.option("--room", type=TARGET, help="Only of this room.")
 @click.option("--node", default="", metavar="NODE", help="Only on this machine: its id.")
-@click.option("--state", type=click.Choice(STATES), metavar="STATE", help="Only in this state: awaiting_approval, lost …")
+@click.option(
+    "--state", type=click.Choice(STATES), metavar="STATE", help="Only in this state: awaiting_approval, lost …"
+)
 @click.option("--live", is_flag=True, help="Only those that have not ended.")
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="Calls to list.")
 def list_(session: Session, *, room: Place | None, node: str, state: str | None, live: bool, limit: int) -> Answer:
