@@ -4,7 +4,7 @@ import pytest
 
 from instar.policy.shell import parse
 from instar.policy.values import values_of
-from instar.wire.limits import SHELL_COMMANDS_MAX, SHELL_LINE_MAX_CHARS
+from instar.wire.limits import SHELL_COMMANDS_MAX, SHELL_READ_MAX_CHARS
 
 FIXTURES: list[tuple[str, list[str], list[str]]] = [
     ("git push origin main", ["git push origin main"], ["git push *"]),
@@ -74,7 +74,7 @@ def test_a_program_that_runs_anything_is_remembered_word_by_word() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["ls;" * (SHELL_COMMANDS_MAX + 1), "echo " + "a" * SHELL_LINE_MAX_CHARS, "$(" * 500, "(" * 5_000, "sh -c " * 40,
+    ["ls;" * (SHELL_COMMANDS_MAX + 1), "echo " + "a" * SHELL_READ_MAX_CHARS, "$(" * 500, "(" * 5_000, "sh -c " * 40,
      "timeout 1 " * 60 + "ls", "<<E " * 200, "{ " * 500, "`" * 999, "echo " + "$(( " * 300, "\ud800"],
 )  # fmt: skip
 def test_more_than_it_can_look_at_is_unclear(line: str) -> None:

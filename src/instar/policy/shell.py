@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from instar.wire.limits import SHELL_COMMANDS_MAX, SHELL_DEPTH_MAX, SHELL_LINE_MAX_CHARS
+from instar.wire.limits import SHELL_COMMANDS_MAX, SHELL_DEPTH_MAX, SHELL_READ_MAX_CHARS
 
 from .arity import always_glob
 from .characters import hidden_in
@@ -89,8 +89,8 @@ def of_argv(argv: Sequence[str]) -> ShellLine:
 def _read(line: str, depth: int) -> ShellLine:
     if depth > SHELL_DEPTH_MAX:
         return ShellLine(line, [], [], [], f"more than {SHELL_DEPTH_MAX} shells lie in each other")
-    if len(line) > SHELL_LINE_MAX_CHARS:
-        return ShellLine(line, [], [], [], f"it is longer than {SHELL_LINE_MAX_CHARS:,} characters")
+    if len(line) > SHELL_READ_MAX_CHARS:
+        return ShellLine(line, [], [], [], f"it is longer than {SHELL_READ_MAX_CHARS:,} characters")
     if not line.strip():
         return ShellLine(line, [], [], [], "there is nothing to run")
     if any("\ud800" <= char <= "\udfff" for char in line):
@@ -128,8 +128,7 @@ class Findings:
         tokens: Sequence[str] | None = None, floor: str = "",
     ) -> None:  # fmt: skip
         """Note a command, and what it runs."""
-        if len(self._commands) >= SHELL_COMMANDS_MAX:
-            self.unclear(f"it has more than {SHELL_COMMANDS_MAX} commands")
+        if self._is_full(self._commands):
             return
         at = len(self._commands)
         bare = " ".join(raw)
@@ -142,7 +141,7 @@ class Findings:
 
     def redirection(self, text: str, path: str, is_write: bool, unclear: str) -> None:
         """Note a file that is read or written."""
-        if path == "/dev/null" and not unclear:
+        if (path == "/dev/null" and not unclear) or self._is_full(self._redirections):
             return
         reason = unclear or ("it opens a network connection" if path.startswith(("/dev/tcp/", "/dev/udp/")) else "")
         floor = floor_of_redirection(path) if is_write else ""
@@ -150,6 +149,8 @@ class Findings:
 
     def assignment(self, text: str, name: str, unclear: str = "") -> None:
         """Note a variable that is set."""
+        if self._is_full(self._assignments):
+            return
         self._assignments.append(Assignment(text, name, floor_of_assignment(name), unclear))
 
     def _unwrapped(self, words: Sequence[str]) -> str:
@@ -175,8 +176,14 @@ class Findings:
         self._assignments += line.assignments
         if line.unclear:
             self.unclear(line.unclear)
-        if len(self._commands) > SHELL_COMMANDS_MAX:
-            self.unclear(f"it has more than {SHELL_COMMANDS_MAX} commands")
+        self._is_full(self._commands)
+
+    def _is_full(self, noted: Sequence[object]) -> bool:
+        """Whether no more of a kind is looked at; the line is unclear then."""
+        is_full = len(noted) >= SHELL_COMMANDS_MAX
+        if is_full:
+            self.unclear(f"it has more than {SHELL_COMMANDS_MAX} commands, redirections or variables")
+        return is_full
 
 
 def _why_unclear(raw: Sequence[str], words: Sequence[str]) -> str:

@@ -1,12 +1,15 @@
 """The tree of a shell line (tree-sitter-bash), walked: what is not known to be plain is unclear."""
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
 
 import tree_sitter_bash
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Language, Node, Parser, Tree
+
+from instar.wire.limits import SHELL_READ_S
 
 from .dangerous import floor_of_pipeline
 from .shell import Findings
@@ -51,10 +54,30 @@ def _parser() -> Parser:
 def read_into(line: str, found: Findings) -> None:
     """Note all that a line holds."""
     source = line.encode()
-    root = _parser().parse(source).root_node
-    if root.has_error:
+    tree = _parsed(source)
+    if tree is None:
+        found.unclear("it takes too long to read")
+        return
+    if tree.root_node.has_error:
         found.unclear("it cannot be read as a shell line")
-    _Reader(source, found).visit(root, 0)
+    _Reader(source, found).visit(tree.root_node, 0)
+
+
+def _parsed(source: bytes) -> Tree | None:
+    """Return the tree of a line; None: its reading took longer than it may, as some that are none do."""
+    parser, until = _parser(), time.monotonic() + SHELL_READ_S
+
+    def chunk(at: int, _: object) -> bytes:
+        return source[at:]
+
+    def is_over(*_: object) -> bool:
+        return time.monotonic() > until
+
+    try:
+        return parser.parse(chunk, progress_callback=is_over)
+    except ValueError:
+        parser.reset()
+        return None
 
 
 class _Reader:
@@ -333,7 +356,8 @@ class _Reader:
                 self._found.assignment(self._text(child), self._text(child))
 
     def _pipeline(self, node: Node, depth: int) -> None:
-        programs = [name for child in node.named_children for name in self._programs(child)]
+        is_whole = node.parent is None or node.parent.type != "pipeline"
+        programs = [name for child in node.named_children for name in self._programs(child)] if is_whole else []
         if reason := floor_of_pipeline(programs):
             self._found.command(self._text(node), [self._text(node)], programs, "it runs what it reads", floor=reason)
         self._children(node, depth)

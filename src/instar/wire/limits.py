@@ -416,6 +416,10 @@ RULE_EXPIRES_MAX_S = 31_536_000.0
 RULES_LAYER_MAX = 1_000
 """Rules of one layer."""
 RULES_FILE_MAX_CHARS = 262_144
+SHELL_READ_MAX_CHARS = 8_192
+"""Longest shell line that the parser looks at; a longer one asks."""
+SHELL_READ_S = 0.25
+"""How long the shell parser may look at one line; one that takes longer asks."""
 SHELL_COMMANDS_MAX = 256
 """Commands in one shell line that are looked at; a line with more asks."""
 SHELL_DEPTH_MAX = 16
