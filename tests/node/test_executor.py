@@ -448,3 +448,14 @@ async def test_what_a_line_writes_to_does_not_bind_it(bench: Bench) -> None:
     line = "cat <read >log 2>&1; cat read >>log; echo x 2>log"
     prepared = await bench.machine.prepare(bench.asked("shell", {"command": line}))
     assert [fact.path for fact in prepared.plan.files if fact.role == "operand"] == [str(bench.root / "read")]
+
+
+async def test_after_the_machine_went_down_a_call_that_is_not_known_is_lost(bench: Bench) -> None:
+    """It may have begun, so it must not begin again; once the hub has asked for the old ones, new ones are new."""
+    bench.machine._open_ledger.is_doubtful = True
+    (entry,) = await bench.machine.recall(["call_before"])
+    assert entry.outcome is not None
+    assert (entry.state, entry.outcome.ended) == (LedgerState.ENDED, Ended.LOST)
+    bench.machine.trust_ledger()
+    (entry,) = await bench.machine.recall(["call_before"])
+    assert entry.state is LedgerState.UNKNOWN

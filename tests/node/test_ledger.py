@@ -98,3 +98,22 @@ def test_what_is_no_ledger(tmp_path: Path) -> None:
     with pytest.raises(InstarError) as refused:
         Ledger(tmp_path / "ledger.db")
     assert refused.value.code == "internal_error"
+
+
+@pytest.mark.parametrize(
+    ("is_closed", "reboots", "doubtful"), [(False, True, True), (True, True, False), (False, False, False)]
+)
+async def test_a_machine_that_went_down_doubts_its_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_closed: bool, reboots: bool, doubtful: bool
+) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    assert not ledger.is_doubtful
+    if is_closed:
+        await ledger.close()
+    else:
+        ledger._db.close()
+    if reboots:
+        monkeypatch.setattr("instar.node.ledger._boot_id", lambda: "another")
+    ledger = Ledger(tmp_path / "ledger.db")
+    assert ledger.is_doubtful is doubtful
+    await ledger.close()

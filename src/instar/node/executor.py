@@ -2,15 +2,12 @@
 
 import asyncio
 import shutil
-import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
@@ -36,15 +33,15 @@ from .preparing import Place, Ready
 from .processes import Supervisors
 from .running import Ending, Run
 from .streams import Input, Output, Streams
-from .tools import registry
 from .tools.context import ToolContext
+from .using import use
 
 T = TypeVar("T")
 REPEATABLE = frozenset(("ping", "which", "read_file", "list", "glob", "grep", "get_file", "process"))
 """Tools that change nothing: that they begin need not be on disk first."""
 _ENDED_KEPT = 1_000
 """Calls that ended, and that the hub never confirmed, whose output is held ready."""
-_CANCELLED = Ending(Ended.CANCELLED, "cancelled")
+_WENT_DOWN = "the machine went down, and whether the call had begun is not known"
 
 
 @dataclass(slots=True)
@@ -220,6 +217,10 @@ class Machine:
         """Return the outcomes that no link was told yet and the hub has not confirmed."""
         return [each for each in self._open_ledger.unsettled() if not self._is_told(each.call_id)]
 
+    def trust_ledger(self) -> None:
+        """The hub has asked for all that it began before the machine went down: what is not known never came here."""
+        self._open_ledger.is_doubtful = False
+
     def tell_again(self) -> None:
         """Repeat the outcomes that were told and are not confirmed."""
         for call in list(self._calls.values()):
@@ -363,41 +364,12 @@ class Machine:
 
     async def _use(self, call: _Live, start: Start, params: Struct, context: ToolContext) -> None:
         """Use a tool that runs no program."""
-        began_at = time.monotonic()
         limit_s = _earliest(start.deadline_s, start.preparation.timeout_s)
-        result: Raw | None = None
         try:
-            async with asyncio.timeout(limit_s or None):
-                result = await self._answer(call, context, params)
-            ending = Ending(Ended.DONE)
-        except TimeoutError:
-            ending = Ending(Ended.EXPIRED, "expired", f"its time was over after {limit_s:g} s")
-        except asyncio.CancelledError:
-            ending = Ending(Ended.CANCELLED, "cancelled", "it was cancelled")
-        except InstarError as error:
-            ending = Ending(Ended.CANCELLED if error.code == "cancelled" else Ended.FAILED, error.code, error.message)
-        except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
-            ending = Ending(Ended.FAILED, "internal_error", f"`{call.tool}` failed: {error!r}"[:500])
+            outcome = await use(call.call_id, call.tool, call.streams, context, params, limit_s)
         finally:
             call.is_cancelled = True
-        seconds = round(time.monotonic() - began_at, 6)
-        streams = call.streams.ends()
-        self._finish(
-            call,
-            Outcome(
-                call.call_id, ending.ended, code=ending.code, message=ending.message, result=result,
-                streams=streams, duration_s=seconds,
-            ),
-        )  # fmt: skip
-
-    async def _answer(self, call: _Live, context: ToolContext, params: Struct) -> Raw | None:
-        answer = await registry.TOOLS[call.tool](context, params)
-        if answer.stdout is not None:
-            async with aclosing(cast("AsyncGenerator[bytes]", answer.stdout)) as pieces:
-                async for piece in pieces:
-                    call.streams.wrote(Channel.STDOUT, piece)
-                    await call.streams.room(Channel.STDOUT)
-        return None if answer.result is None else Raw(msgspec.json.encode(answer.result))
+        self._finish(call, outcome)
 
     def _context(self, preparation: Preparation, granted: Granted, call: _Live | None = None) -> ToolContext:
         cwd = preparing.working_dir(self.place, preparation)
@@ -464,6 +436,8 @@ class Machine:
             return LedgerEntry(call_id, LedgerState.RUNNING)
         if call is None:
             outcome = await self._open_ledger.find(call_id)
+            if outcome is None and self._open_ledger.is_doubtful:
+                outcome = Outcome(call_id, Ended.LOST, code="node_away", message=_WENT_DOWN)
             if outcome is None:
                 return LedgerEntry(call_id, LedgerState.UNKNOWN)
             produced = {str(end.channel): end.size_bytes - end.dropped_bytes for end in outcome.streams}

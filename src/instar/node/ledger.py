@@ -1,7 +1,9 @@
 """What this node knows of calls, on disk: each call id starts at most once, whatever is cut, killed or repeated.
 
-That a call has begun is on disk before anything of it runs (`synchronous=FULL`, one commit for all that begin at a
-time). How it ended is written soon after; a node that is killed in between says `lost`, which is the truth.
+That a call has begun is committed before anything of it runs, and outlasts the node's being killed. How it ended is
+written soon after; a node that is killed in between says `lost`, which is the truth. A commit does not wait for the
+disk, which would cost more than many a call: when the machine itself went down with the ledger open, calls that it does
+not know may have begun all the same, and it says `lost` of those as well (`is_doubtful`).
 """
 
 import asyncio
@@ -24,6 +26,7 @@ CREATE TABLE IF NOT EXISTS calls (
     call_id TEXT PRIMARY KEY, tool TEXT NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER,
     outcome BLOB, is_settled INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS boots (boot_id TEXT NOT NULL, is_closed INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS calls_unsettled ON calls (call_id) WHERE is_settled = 0;
 """
 _LATER_S = 0.05
@@ -85,8 +88,21 @@ class Ledger:
         self._later: list[_Later] = []
         self._urgent = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self.is_doubtful = self._boot()
+        """Whether a call that it does not know may have begun before the machine went down."""
         self._trim_at = 0
         self._known = self._load()
+
+    def _boot(self) -> bool:
+        """Note that the ledger is open, on disk; return whether the machine went down while it was."""
+        boot_id = _boot_id()
+        known = [tuple(row) for row in self._db.execute("SELECT boot_id, is_closed FROM boots")]
+        with self._db:
+            self._db.execute("DELETE FROM boots")
+            self._db.execute("INSERT INTO boots (boot_id, is_closed) VALUES (?1, 0)", (boot_id,))
+        if boot_id:
+            self._db.pragma("synchronous", "normal")
+        return any(before != boot_id and not is_closed for before, is_closed in known)
 
     def _load(self) -> dict[str, Outcome | None]:
         """Return the unsettled calls; those that ran when the node ended are lost from now on."""
@@ -167,6 +183,8 @@ class Ledger:
         last: list[_Begin] = []
         await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, last, self._later)
         self._thread.shutdown()
+        self._db.pragma("synchronous", "full")
+        self._db.execute("UPDATE boots SET is_closed = 1")
         self._db.close()
 
     def _defer(self, statement: str, params: tuple[object, ...]) -> None:
@@ -221,3 +239,11 @@ class Ledger:
         """Forget calls that ended long ago; look again in a while."""
         self._trim_at = now + _TRIM_EVERY
         self._db.execute("DELETE FROM calls WHERE ended_at < ?1", (now - int(NODE_LEDGER_KEEP_S * clock.MICROS_PER_S),))
+
+
+def _boot_id() -> str:
+    """Return what tells one run of the machine from the next; empty where it does not say: then commits wait."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

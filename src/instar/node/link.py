@@ -269,6 +269,7 @@ class NodeProgram:
             for outcome in self._machine.unsettled():
                 connection.tell("ended", outcome)
             await asyncio.sleep(NODE_ASK_S)
+            self._machine.trust_ledger()
             self._machine.tell_again()
 
     def _wait_s(self, error: InstarError, delays: Iterator[float]) -> float:
