@@ -393,5 +393,7 @@ def _token(word: Word) -> str:
 
 def _named(kind: str) -> str:
     """Return the name of a kind of node in words."""
+    if kind in ("simple_expansion", "expansion"):
+        return "a variable"
     words = kind.replace("_", " ")
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"

@@ -40,7 +40,7 @@ def list_(session: Session, *, layer: str | None) -> Answer:
     ]  # fmt: skip
     lines = list(table(heads, rows, empty="There is no rule: everything asks."))
     if found.get("file_fault"):
-        lines = [f"The file is not obeyed, so everything asks: {visible(found['file_fault'])}", *lines]
+        lines = [f"Everything asks, as {visible(found['file_fault'])}", *lines]
     return Answer(found, lines, rows=rules)
 
 

@@ -62,9 +62,9 @@ def show(session: Session, approval: str | None) -> Answer:
 def approve(
     session: Session, approval: str | None, *, always: bool, expires: float | None, digest: str, yes: bool
 ) -> Answer:
-    """Let a call run, exactly as it is shown, once.
+    """Let a call run.
 
-    APPROVAL is its id, or the id of its call; it may be left out while one waits. With --always the rules that would
+    Exactly as it is shown, and once. APPROVAL is its id, or the id of its call; it may be left out while one waits. With --always the rules that would
     be remembered are shown first, in words; a dangerous or unclear call has none.
     """
     found = _wanted(session, approval)

@@ -8,6 +8,8 @@ _HINTS = {
     "schedule": "List schedules with `instar schedules list`.",
     "key": "List keys with `instar keys list`.",
     "node": "List nodes with `instar node list`.",
+    "approval": "List approvals with `instar approvals list --all`.",
+    "rule": "List rules with `instar approvals rules list`.",
     "device": "List devices with `instar devices list`.",
     "person": "List people with `instar users list`.",
     "message": "Read the conversation for the ids of its messages.",
