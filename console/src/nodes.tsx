@@ -24,7 +24,7 @@ export function Nodes() {
     <Page title="Nodes" about={about}>
       <NodeRequests requests={requests} />
       {status && <RemoteExecStatus status={status} />}
-      <Part title="Nodes">
+      <Part title="Machines">
         <ul className="space-y-3">
           {shown.map((node) => (
             <li key={node.id}>

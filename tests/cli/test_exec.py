@@ -7,12 +7,14 @@ import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import termios
+import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -268,21 +270,32 @@ def test_always_shows_its_rule_first_and_asks_no_more(hub: Hub):
             hub.client.invoke("approvals.remove_rule", {"rule_id": rule["id"]})
 
 
-def test_who_may_not_approve_is_told_who_can(hub: Hub, tmp_path: Path):
-    made = hub.client.invoke("keys.create", {"name": "runner", "scopes": ["execute", "observe"]})
-    token = tmp_path / "token"
+@contextmanager
+def key(hub: Hub, folder: Path, *scopes: str) -> Generator[str]:
+    """Make a key of these scopes; yield the file that holds its token."""
+    made = hub.client.invoke("keys.create", {"name": "runner", "scopes": scopes})
+    token = folder / "token"
     token.write_text(made["token"])
     token.chmod(0o600)
-    other = ("--url", hub.announcement["url"], "--token-file", str(token))
-    with started(hub, *other, "--yes", "--", "touch", str(tmp_path / "made")) as process:
+    yield str(token)
+    hub.client.invoke("keys.revoke", {"key_id": made["key"]["id"]})
+
+
+def test_who_may_not_approve_is_told_who_can(hub: Hub, tmp_path: Path):
+    with key(hub, tmp_path, "execute", "observe") as token:
+        asks_in_vain(hub, token, tmp_path / "made")
+
+
+def asks_in_vain(hub: Hub, token: str, made: Path) -> None:
+    other = ("--url", hub.announcement["url"], "--token-file", token)
+    with started(hub, *other, "--yes", "--", "touch", str(made)) as process:
         assert b"scope approve" in line_of(process.stderr)
         command = line_of(process.stderr).decode().split()
         assert command[:3] == ["instar", "approvals", "approve"]
-        assert not (tmp_path / "made").exists()
+        assert not made.exists()
         subprocess.run([str(BIN / "instar"), *command[1:], "--yes"], env=hub.environ, check=True, capture_output=True)
         assert process.wait(timeout=WAIT_S) == 0
-    assert (tmp_path / "made").exists()
-    hub.client.invoke("keys.revoke", {"key_id": made["key"]["id"]})
+    assert made.exists()
 
 
 # Terminals
@@ -316,6 +329,86 @@ def test_a_person_leaves_a_terminal(hub: Hub):
         seat.type("~.")
         seat.ended()
     assert until(hub, latest(hub)["id"], "cancelled", "done")
+
+
+# Broken links
+
+
+class Line:
+    """A way to the hub that can be cut."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = ("127.0.0.1", int(hub.announcement["url"].rpartition(":")[2]))
+        self._ends: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._begin(self._serve)
+
+    def cut(self) -> None:
+        """Break every connection; new ones are made at once."""
+        for end in tuple(self._ends):
+            _shut(end)
+
+    def close(self) -> None:
+        _shut(self._listener)
+        self.cut()
+        for thread in tuple(self._threads):
+            thread.join()
+        for end in (self._listener, *self._ends):
+            end.close()
+
+    def _begin(self, work: Callable[..., None], *args: socket.socket) -> None:
+        thread = threading.Thread(target=work, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(self._hub)
+                self._ends += [near, far]
+                self._begin(_copy, near, far)
+                self._begin(_copy, far, near)
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while content := source.recv(65_536):
+            sink.sendall(content)
+    _shut(source)
+    _shut(sink)
+
+
+def _shut(end: socket.socket) -> None:
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_cut_link_loses_and_doubles_nothing(hub: Hub, tmp_path: Path):
+    line = Line(hub)
+    with key(hub, tmp_path, "execute", "approve") as token:
+        runs_through(line, hub, token)
+    line.close()
+
+
+def runs_through(line: Line, hub: Hub, token: str) -> None:
+    script = "i=0; while [ $i -lt 40 ]; do echo $i; i=$((i+1)); sleep 0.05; done; cat"
+    with started(
+        hub, "--url", line.url, "--token-file", token, "--yes", "--shell", script, stdin=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        seen = [line_of(process.stdout) for _ in range(5)]
+        line.cut()
+        seen += [line_of(process.stdout) for _ in range(10)]
+        process.stdin.write(b"typed\n")
+        process.stdin.flush()
+        line.cut()
+        process.stdin.close()
+        assert process.stdout is not None
+        assert b"".join(seen) + process.stdout.read() == b"".join(b"%d\n" % n for n in range(40)) + b"typed\n"
+        assert process.wait(timeout=WAIT_S) == 0
 
 
 # Explaining
