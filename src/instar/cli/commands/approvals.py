@@ -64,8 +64,8 @@ def approve(
 ) -> Answer:
     """Let a call run.
 
-    Exactly as it is shown, and once. APPROVAL is its id, or the id of its call; it may be left out while one waits. With --always the rules that would
-    be remembered are shown first, in words; a dangerous or unclear call has none.
+    Exactly as it is shown, and once. APPROVAL is its id, or the id of its call; it may be left out while one waits.
+    With --always the rules that would be remembered are shown first, in words; a dangerous or unclear call has none.
     """
     found = _wanted(session, approval)
     if expires is not None and not always:
