@@ -120,3 +120,16 @@ def test_a_file_is_checked_then_taken_then_given_back(cli: Cli, hub: Hub, tmp_pa
     assert wrong.document["error"]["code"] == "unprocessable_entity"
     text.write_text(DEFAULT_FILE)
     assert cli("approvals", "rules", "import", str(text), "--yes").code == 0
+
+
+def test_an_agents_own_rules_are_its_veto(cli: Cli, hub: Hub, tmp_path: Path):
+    hub.ensure("agents.register", requested_agent_id="reader")
+    file = tmp_path / "reader.jsonc"
+    file.write_text('{ "shell_exec": { "git *": "deny" } } // it only reads')
+    done = cli("approvals", "rules", "import", str(file), "--agent", "reader", "--yes")
+    assert done.out.strip() == "Replaced the rules of reader: 1."
+    judged = cli("approvals", "judge", "git status", "--agent", "reader", "--json").document
+    assert judged["action"] == "deny"
+    file.write_text("{}")
+    assert cli("approvals", "rules", "import", str(file), "--agent", "reader", "--yes").code == 0
+    assert cli("approvals", "judge", "git status", "--agent", "reader", "--json").document["action"] == "ask"

@@ -94,16 +94,20 @@ def remove(session: Session, rule: str | None, *, last: bool, yes: bool) -> Answ
 
 
 @command(
-    "instar approvals rules import permissions.jsonc --yes", "instar approvals rules import permissions.jsonc --check"
+    "instar approvals rules import permissions.jsonc --yes",
+    "instar approvals rules import permissions.jsonc --check",
+    "instar approvals rules import permissions.jsonc --agent guide --yes",
 )
 @click.argument("file", type=click.File(encoding="utf-8"))
 @click.option("--check", "is_check", is_flag=True, help="Only say what it holds.")
+@click.option("--agent", default="", shell_complete=agents, help="Replace this agent's own rules instead.")
 @_YES
-def import_(session: Session, file: Any, *, is_check: bool, yes: bool) -> Answer:  # noqa: ANN401 - click's open file
+def import_(session: Session, file: Any, *, is_check: bool, agent: str, yes: bool) -> Answer:  # noqa: ANN401 - click's open file
     """Replace the static file with FILE; - is standard input.
 
     Molf's `permissions.jsonc` is read as it stands: an object of tools, or a list of rules. What is wrong is named with
-    its line, and nothing is changed then.
+    its line, and nothing is changed then. An agent's own rules are its veto: what they deny it, no other rule and no
+    approval gives it; `{}` ends them.
     """
     text = file.read()
     checked = session.invoke("approvals.import", text=text, check_only=True)
@@ -112,9 +116,14 @@ def import_(session: Session, file: Any, *, is_check: bool, yes: bool) -> Answer
         return Answer(checked, lines or ["It holds no rule: everything asks."], rows=checked["rules"])
     if session.output.form == "text":
         session.output.note("\n".join(["It says:", *lines]))
-    session.confirm(f"Replace {checked.get('file', 'the file')} with these {len(lines)} rules?", yes=yes)
-    done = session.invoke("approvals.import", text=text)
-    return Answer(done, [f"Replaced {done['file']}: {len(done['rules'])} rules."], rows=done["rules"])
+    replaced = f"the rules of {agent}" if agent else checked.get("file", "the file")
+    session.confirm(f"Replace {replaced} with these {len(lines)} rules?", yes=yes)
+    if not agent:
+        done = session.invoke("approvals.import", text=text)
+        return Answer(done, [f"Replaced {done['file']}: {len(done['rules'])} rules."], rows=done["rules"])
+    rules = [each["rule"] for each in checked["rules"]]
+    done = session.invoke("approvals.set_agent_rules", agent_id=agent, rules=rules)
+    return Answer(done, [f"Replaced {replaced}: {len(rules)}."], rows=done["rules"])
 
 
 @command("instar approvals rules export", "instar approvals rules export rules.json")
