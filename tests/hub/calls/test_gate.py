@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from instar.base.errors import InstarError
+from instar.hub.approvals.asking import ApprovalDraft
 from instar.hub.identity.authentication import Credential
 from instar.hub.identity.principals import Caller
-from instar.wire.approvals import Action, ApprovalState
+from instar.wire.approvals import Action, Approval, ApprovalState
 from instar.wire.calls import CallState
 from instar.wire.execution import Ended, Outcome, Sandbox
 from tests.hub.calls.conftest import Bench, ScriptedGate
@@ -49,6 +50,26 @@ async def test_it_waits_for_an_approval_and_then_runs_what_was_shown(
         gate.approvals[call.id].id,
     )
     await bench.until(lambda: box.settled == [call.id])
+
+
+async def test_who_sees_that_it_waits_finds_what_it_waits_for(
+    bench: Bench, box: ScriptedExecutor, gate: ScriptedGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate.action = Action.ASK
+    is_asked, may_answer, request = asyncio.Event(), asyncio.Event(), gate.request
+
+    async def slow(draft: ApprovalDraft) -> Approval:
+        is_asked.set()
+        await may_answer.wait()
+        return await request(draft)
+
+    monkeypatch.setattr(gate, "request", slow)
+    call = await bench.ask(target="box")
+    await is_asked.wait()
+    assert bench.state(call.id) == "admitted"
+    may_answer.set()
+    await bench.until(lambda: bench.state(call.id) == "awaiting_approval")
+    assert (await bench.get(call.id)).approval_id == gate.approvals[call.id].id
 
 
 @pytest.mark.parametrize(

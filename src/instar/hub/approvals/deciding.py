@@ -68,9 +68,8 @@ class Deciding:
 
     async def cancel(self, call_id: str, reason: str) -> None:
         """Withdraw the approval of a call that has ended. One that does not wait is no error."""
-        known = self._waiting.get(call_id)
-        if known is not None:
-            await self._end(known.id, ApprovalState.CANCELLED, "", reason)
+        # Found where it is stored: what was asked for a moment ago may not be known to wait yet.
+        await self._end(call_id, ApprovalState.CANCELLED, "", reason)
 
     async def expire(self) -> None:
         """End those that waited too long, and forget rules whose time is over."""

@@ -195,14 +195,15 @@ class Preparing:
         Raises:
             OverError: It was denied, has expired, or is no longer wanted.
         """
-        if live.state is not CallState.AWAITING_APPROVAL:
+        waiting = live.record
+        if waiting.state is not CallState.AWAITING_APPROVAL:
             # On disk before anybody is asked: what was once left to a person is never decided by a rule again.
-            waiting = replace(live.record.after(Move.ASK), prepared=draft.prepared)
+            waiting = replace(waiting.after(Move.ASK), prepared=draft.prepared)
             await self._stage.store.transact(lambda tx: records.put(tx, waiting))
-            live.become(waiting)
         approval = await self._stage.gate.request(draft)
-        live.become(replace(live.record, course=replace(live.record.course, approval_id=approval.id)))
-        live.become(live.record, "waits for an approval")
+        # Said only now: who sees that it waits finds what it waits for.
+        waiting = replace(waiting, course=replace(waiting.course, approval_id=approval.id))
+        live.become(waiting, "waits for an approval")
         while (approval := live.approval or approval).state is ApprovalState.PENDING:
             await live.heard()
         live.check_wish()
