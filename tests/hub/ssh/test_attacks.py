@@ -122,9 +122,9 @@ async def test_names_of_variables_are_names(world, target):
 @pytest.mark.parametrize("value", VALUES)
 def test_the_login_shell_sees_none_of_it(value):
     line = encoded(program(value, new_mark(), ["x", value], value, {"LANG": value}))
-    assert line.startswith("exec sh -lc 'eval \"$(printf %b \"")
-    assert line.endswith("\")\"'")
-    inner = line[len("exec sh -lc 'eval \"$(printf %b \"") : -len("\")\"'")]
+    assert line.startswith('exec sh -lc \'eval "$(printf %b "')
+    assert line.endswith('")"\'')
+    inner = line[len('exec sh -lc \'eval "$(printf %b "') : -len('")"\'')]
     assert set(inner) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ./_=:,@+-\\")
 
 

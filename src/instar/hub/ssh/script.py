@@ -53,7 +53,7 @@ def encoded(script: str) -> str:
     if b"\0" in content:
         raise _refused("it holds a NUL, which no command can")
     octal = "".join(chr(byte) if byte in _PLAIN else f"\\0{byte:03o}" for byte in content)
-    line = f"exec sh -lc 'eval \"$(printf %b \"{octal}\")\"'"
+    line = f'exec sh -lc \'eval "$(printf %b "{octal}")"\''
     if len(line) > SSH_COMMAND_MAX_BYTES:
         raise _refused(f"it takes {len(line):,} bytes, and an SSH host takes {SSH_COMMAND_MAX_BYTES:,}")
     return line
