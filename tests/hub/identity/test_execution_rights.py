@@ -80,11 +80,23 @@ def test_a_call_without_a_room_is_its_requesters(
     assert w.authority.may(w.key(*scopes), V.READ, K.CALL, own).allowed
 
 
+def test_an_approver_who_is_confined_to_rooms_sees_their_calls_alone(world: Callable[..., Any]) -> None:
+    w = world()
+    confined = w.key("approve", rooms={"general"})
+    assert w.authority.may(confined, V.READ, K.CALL, Asked(requester="somebody", room=Room())).allowed
+    for hidden in (Asked(requester="somebody"), Asked(requester="somebody", room=Room(id="other"))):
+        seen = w.authority.may(confined, V.READ, K.CALL, hidden)
+        assert (seen.allowed, seen.visible) == (False, False)
+
+
 @pytest.mark.parametrize("verb", [V.READ, V.MANAGE, V.GRANT])
-def test_no_agent_decides_what_agents_may_run(world: Callable[..., Any], verb: V) -> None:
+def test_no_agent_decides_what_agents_may_run(world: Callable[..., Any], verb: Verb) -> None:
     w = world()
     assert w.authority.may(w.key("approve"), verb, K.APPROVAL).allowed
-    for agent in (w.key("approve", "admin", agents={"beta"}), w.key("approve", agents={"beta"}, kind="agent")):
+    registered = w.key("approve", "admin", id="key_g")
+    for agent in (
+        w.key("approve", "admin", agents={"beta"}), w.key("approve", agents={"beta"}, kind="agent"), registered,
+    ):  # fmt: skip
         assert w.authority.may(agent, verb, K.APPROVAL).missing.startswith("a person")
     assert w.authority.may(w.key("admin", "execute"), verb, K.APPROVAL).missing == "scope approve"
 

@@ -323,7 +323,10 @@ def _asks_call(authority: Authority, caller: Caller, call: CallFacts | None) -> 
 
 
 def _reads_call(authority: Authority, caller: Caller, call: CallFacts | None) -> str:
-    if call is None or call.requester == caller.principal.id or caller.has(Scope.APPROVE):
+    if call is None or call.requester == caller.principal.id:
+        return ""
+    is_reached = caller.grant.rooms is None or (call.room is not None and authority.admits_room(caller, call.room))
+    if is_reached and not _approves(authority, caller, call):
         return ""
     if call.room is not None:
         return _reads_room(authority, caller, call.room)
@@ -355,7 +358,8 @@ def _sets_route(authority: Authority, caller: Caller, route: RouteFacts | None) 
 
 
 def _approves(authority: Authority, caller: Caller, obj: object) -> str:  # noqa: ARG001 - the shape of Rule
-    if caller.principal.kind is PrincipalKind.AGENT or caller.grant.agents:
+    registered = authority.speakers.owned_by(caller.grant.id) if not authority.is_attendant(caller) else ()
+    if caller.principal.kind is PrincipalKind.AGENT or caller.grant.agents or registered:
         return "a person: no agent decides what agents may run"
     return "" if caller.has(Scope.APPROVE) else "scope approve"
 
