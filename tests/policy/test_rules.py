@@ -1,16 +1,19 @@
 """Layers, last match, most restrictive value; and what always holds of them."""
 
+import json
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from instar.base.clock import from_rfc3339
 from instar.base.errors import InstarError
 from instar.policy.rules import DEFAULT_FILE, NOBODY, Question, RuleLayers, describe, judge, load_file
 from instar.policy.values import ToolValue, values_of
 from instar.wire.approvals import Action, KnownRule, Layer, Rule
+from instar.wire.execution import FileFact, Plan
 
 SEVERITY = {Action.ALLOW: 0, Action.ASK: 1, Action.DENY: 2}
 AT = from_rfc3339("2026-03-02T08:00:00Z")
@@ -41,9 +44,42 @@ DEFAULTS = layers(file=load_file(DEFAULT_FILE))
     ("put_file", "a/.env", DENY),
     ("get_file", ".env", DENY), ("put_file", "a.txt", ASK), ("grep", "a/.env", DENY), ("list", ".", ALLOW),
     ("shell", ".", ASK), ("camera.snap", ".", ASK), ("read_file", "a\u202e.txt", ASK),
+    ("write_file", ".bashrc", ASK), ("write_file", "x/.git/config", ASK), ("edit_file", "/home/u/.ssh/config", ASK),
+    ("write_file", "bin/ls", ASK), ("edit_file", "/home/u/bin/ls", ASK), ("write_file", "a/../.profile", ASK),
+    ("write_file", "/Users/u/Library/LaunchAgents/x.plist", ASK), ("read_file", "src/../.netrc", ASK),
+    ("read_file", "/home/u/.ssh/id_ed25519", ASK), ("grep", ".ssh", ASK), ("grep", "src", ALLOW),
+    ("grep", ".", ALLOW), ("read_file", "./src/a.py", ALLOW), ("write_file", "./.bashrc", ASK),
 ])  # fmt: skip
 def test_the_default_file(tool: str, path: str, action: Action) -> None:
     assert ask(DEFAULTS, tool, path=path, command="ls", pattern="x") is action
+
+
+@pytest.mark.parametrize(("include", "action"), [
+    (".env", DENY), ("*.py", ALLOW), (".e*", ASK), (".netrc", ASK), ("../.netrc", ASK), (".ssh/*", ASK), ("", ALLOW),
+])  # fmt: skip
+def test_what_a_search_chooses_by_name_is_judged(include: str, action: Action) -> None:
+    assert ask(DEFAULTS, "grep", path="src", include=include, pattern="x") is action
+
+
+def test_a_link_to_a_folder_is_judged_by_where_it_leads() -> None:
+    args = {"path": "link", "pattern": "x"}
+    facts = [FileFact("/home/u/.ssh", "", 0, "folder")]
+    for tool in ("list", "grep", "glob"):
+        plan = Plan("n", tool, Raw(json.dumps(args).encode()), cwd="/home/u", files=facts)
+        found = layers(file=[Rule(tool, "*", ALLOW), Rule(tool, "*/.ssh*", DENY)])
+        values = values_of(tool, args, plan).values
+        assert judge(found, Question(tool, values), AT).action is DENY
+
+
+def test_what_is_typed_into_a_terminal_is_allowed_by_no_rule() -> None:
+    args = {"command": "git log"}
+    for has_terminal, action in ((False, ALLOW), (True, ASK)):
+        plan = Plan(
+            "n", "shell", Raw(json.dumps(args).encode()), argv=["/bin/sh", "-c", "git log"], has_terminal=has_terminal
+        )
+        found = values_of("shell", args, plan)
+        assert judge(layers(file=[Rule("*", "*", ALLOW)]), Question("shell", found.values), AT).action is action
+        assert bool(found.always) is not has_terminal
 
 
 def test_the_last_match_of_a_layer_wins_and_a_later_layer_after_it() -> None:

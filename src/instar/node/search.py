@@ -62,11 +62,13 @@ def grep(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
     except (re.error, OverflowError, RecursionError) as error:
         raise BadPatternError(f"the regular expression cannot be read: {error}") from error
     wanted = _included(order["include"])
+    shows_hidden = any(part.startswith(".") for part in order["include"].split("/"))
     deadline = time.monotonic() + order["walk_s"]
     if order["name"]:
         files = [(0.0, str(order["name"]))]
     else:
-        files = sorted((-changed, path) for path, changed in walk(order, deadline, with_hidden=True) if wanted(path))
+        found = walk(order, deadline, with_hidden=shows_hidden)
+        files = sorted((-changed, path) for path, changed in found if wanted(path))
     is_partial = time.monotonic() > deadline
     count = 0
     for _, path in files:

@@ -85,9 +85,12 @@ cmake | PEC
 ninja | fC
 go |  |  | -exec -toolexec -vettool -modfile -overlay --exec --toolexec
 cargo | ZC | --config --manifest-path
-npm | c | --script-shell --node-options --call --prefix --shell --editor --git
+npm | cCw | --script-shell --node-options --call --prefix --shell --editor --git --userconfig --globalconfig
+npm |  | --onload-script --viewer --browser --node-gyp --scripts-prepend-node-path --local-prefix --globalprefix
+npm |  | --workspace
+pnpm | C | --script-shell --shell-emulator --dir --config --pnpmfile --global-pnpmfile --node-options --prefix
 npx | c | --call
-yarn |  | --use-yarnrc
+yarn |  | --use-yarnrc --cwd --script-shell
 pip pip3 pip2 |  | --python --install-option --global-option --config-settings
 sqlite3 |  |  | -cmd -init --cmd --init
 psql | cfov | --command --file --output --variable

@@ -85,11 +85,12 @@ class Values(NamedTuple):
     """Why it cannot be vouched for."""
 
 
+_NAMED = ("operand", "target", "folder")
+"""Roles of the files that a call names; the others are programs."""
 _PATHS: Mapping[str, tuple[str, ActionKind]] = {
     "read_file": ("path", ActionKind.READ),
     "get_file": ("path", ActionKind.READ),
     "list": ("path", ActionKind.READ),
-    "grep": ("path", ActionKind.READ),
     "write_file": ("path", ActionKind.WRITE),
     "edit_file": ("path", ActionKind.WRITE),
     "put_file": ("path", ActionKind.WRITE),
@@ -140,14 +141,17 @@ def path_value(path: str, kind: ActionKind, plan: Plan | None, vetoes: Sequence[
     """Return the value of a path; `lead` is put before it, and before each of its spellings."""
     cwd = plan.cwd if plan is not None else ""
     written = _spellings(posixpath.normpath(path), cwd)
-    resolved = [fact.path for fact in plan.files if fact.role in ("operand", "target")] if plan is not None else []
+    resolved = [fact.path for fact in plan.files if fact.role in _NAMED] if plan is not None else []
     meanings = [tuple(lead + form for form in written)]
     meanings += [tuple(lead + form for form in _spellings(each, cwd)) for each in resolved if not lead]
+    forms = [form for meaning in meanings for form in meaning]
+    if not written[0].startswith("/") and written[0] != ".":
+        forms.append(f"{lead}./{written[0]}")
     hidden = hidden_in(path, "")
     return ToolValue(
         lead + path,
         kind,
-        forms=[form for meaning in meanings for form in meaning],
+        forms=forms,
         meanings=meanings,
         vetoes=vetoes,
         unclear=f"its path has the character {hidden}" if hidden else "",
@@ -174,6 +178,15 @@ def _all(values: list[ToolValue]) -> Values:
 
 def _process(args: Mapping[str, Any], plan: Plan | None) -> Values:  # noqa: ARG001 - the shape of a reader
     return _all([ToolValue(_text(args, "action") or "*")])
+
+
+def _searched(args: Mapping[str, Any], plan: Plan | None) -> Values:
+    """Return the folder, or the files in it that are chosen by their names."""
+    folder, include = _text(args, "path") or ".", _text(args, "include")
+    path = posixpath.join(folder, include) if include else folder
+    value = path_value(path, ActionKind.READ, plan, _VETOES["grep"])
+    value.forms = [*value.forms, include] if include else value.forms
+    return _all([value])
 
 
 def _pattern(args: Mapping[str, Any], plan: Plan | None) -> Values:
@@ -222,8 +235,9 @@ def _commands(line: shell.ShellLine, plan: Plan | None) -> Values:
         ToolValue(each.text, ActionKind.ASSIGN, floor=each.floor, unclear=each.unclear) for each in line.assignments
     ]
     values += [_redirection(each, plan) for each in line.redirections]
-    if line.unclear or not values:
-        reason = line.unclear or "there is nothing to run"
+    typed = "it has a terminal: what is typed into it is not read" if plan is not None and plan.has_terminal else ""
+    if line.unclear or typed or not values:
+        reason = line.unclear or typed or "there is nothing to run"
         values.append(ToolValue(line.text, ActionKind.COMMAND, unclear=reason))
     unclear = next((each.unclear for each in values if each.unclear), "")
     floor = next((each.floor for each in values if each.floor), "")
@@ -268,6 +282,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any], Plan | None], Values]] = Map
         "exec": _exec,
         "shell": _shell,
         "glob": _pattern,
+        "grep": _searched,
         "apply_patch": _patched,
         "fetch": _address,
         "process": _process,

@@ -40,7 +40,7 @@ async def glob(context: ToolContext, params: wire.Glob) -> ToolAnswer:
 
 
 async def grep(context: ToolContext, params: wire.Grep) -> ToolAnswer:
-    """Find lines by a regular expression of Python, in the newest file first; hidden files as well, `.git` not."""
+    """Find lines by a regular expression of Python, newest file first; hidden files only if `include` names them."""
     asked = {"kind": "grep", "pattern": params.pattern, "include": params.include, "line_max": GREP_LINE_MAX_CHARS}
     found = await _search(context, params.path, asked)
     matches = [Match(str(row["file"]), int(row["line"]), str(row["text"])) for row in found.rows]
