@@ -244,7 +244,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Iterator[Path]:
     SSHD.clear()
 
 
-ELSEWHERE = {"bare", "start", "restore", "cp", *(f"node {verb}" for verb in ("join", "add", "run", "rekey", "doctor"))}
+ELSEWHERE = {
+    "bare", "start", "restore", "cp", "shell",
+    *(f"node {verb}" for verb in ("join", "add", "run", "rekey", "doctor")),
+}  # fmt: skip
 """They have tests of their own: a node's wait for an operator, or serve for ever."""
 ORDERED = sorted((path for path in TREE if path not in ELSEWHERE), key=lambda p: p not in NEVER_TWICE)
 

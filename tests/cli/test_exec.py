@@ -324,11 +324,18 @@ def test_a_person_leaves_a_terminal(hub: Hub):
     call = latest(hub)
     assert call["state"] in ("dispatched", "streaming")
     hub.client.invoke("calls.cancel", {"call_id": call["id"]})
-    with terminal(hub, "shell", "local", "--yes") as seat:
-        seat.expect(r"[$#] ")
+    with terminal(hub, "exec", "-t", "--yes", "--shell", "echo on; cat") as seat:
+        seat.expect("on")
         seat.type("~.")
-        seat.ended()
-    assert until(hub, latest(hub)["id"], "cancelled", "done")
+        assert seat.ended() == 130
+    assert until(hub, latest(hub)["id"], "cancelled")
+
+
+def test_a_shell_reads_a_file_as_any_shell_does(hub: Hub):
+    argv = [str(BIN / "instar"), "shell", "local", "--yes"]
+    content = b"echo $((6*7))\nexit 5\n"
+    done = subprocess.run(argv, env=hub.environ, input=content, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (5, b"42\n"), done.stderr
 
 
 # Broken links

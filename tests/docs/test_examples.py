@@ -87,7 +87,7 @@ def commands(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/start.md", "docs/agents.md", "docs/people.md", "docs/schedules.md"]
+    "page", ["README.md", "docs/start.md", "docs/agents.md", "docs/people.md", "docs/schedules.md", "docs/exec.md"]
 )
 def test_a_pages_commands_run_in_order(page: str, hub: Hub, tmp_path: Path) -> None:
     shown = commands(page)

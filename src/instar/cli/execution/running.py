@@ -11,7 +11,7 @@ from typing import Any
 
 from instar.base.backoff import full_jitter
 from instar.cli.session import Session
-from instar.client.errors import HubError
+from instar.client.errors import HubError, UnreachableError
 from instar.client.link import Link
 from instar.client.watching import CallWatch
 
@@ -21,6 +21,9 @@ from .escapes import Escapes, Leave
 
 _POLL_BASE_S = 0.02
 _POLL_MAX_S = 0.5
+_BREAK_TELL_S = 3.0
+_BREAK_MAX_S = 600.0
+"""A hub that is gone for this long is waited for no more."""
 _RETRY_BASE_S = 0.1
 _RETRY_MAX_S = 2.0
 _STDOUT = 1
@@ -104,7 +107,7 @@ class Running:
             end = asyncio.create_task(self._drain(link, watch))
             beside = [
                 asyncio.create_task(work)
-                for work in (self._settle(link, stdin), self._feed(link, watch, stdin), self._leave())
+                for work in (self._settle(link, stdin), self._feed(link, watch, stdin), self._heed(link), self._leave())
             ]
             pending: set[asyncio.Task[Any]] = {end, *beside}
             try:
@@ -122,6 +125,21 @@ class Running:
 
     async def _leave(self) -> None:
         await self._left.wait()
+
+    async def _heed(self, link: Link) -> None:
+        """Say that the link is broken, if it stays so.
+
+        Raises:
+            UnreachableError: It was for too long.
+        """
+        broken_s = 0.0
+        while True:
+            await asyncio.sleep(1.0)
+            broken_s = 0.0 if link.machine() is not None else broken_s + 1.0
+            if broken_s == _BREAK_TELL_S:
+                self._say("The link to the hub is broken. It goes on where it was once the hub is back.")
+            if broken_s >= _BREAK_MAX_S:
+                raise UnreachableError(f"the hub did not come back; the call was {self._call['id']}")
 
     # Until it runs
 
@@ -207,6 +225,7 @@ class Running:
                 if leave is Leave.DETACH:
                     self._left.set()
                 elif leave is Leave.END:
+                    self._interrupted_by = signal.SIGINT
                     await self._cancel(link, "left at the terminal")
             watch.close_input()
             # The terminal stays raw until the call ends.

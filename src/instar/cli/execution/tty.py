@@ -27,7 +27,8 @@ def raw() -> Generator[None]:
         return
     fd = sys.stdin.fileno()
     before = termios.tcgetattr(fd)
-    tty.setraw(fd)
+    # What was typed ahead is kept.
+    tty.setraw(fd, termios.TCSANOW)
     try:
         yield
     finally:
