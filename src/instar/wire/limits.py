@@ -349,7 +349,7 @@ CALL_KEEP_S = 2_592_000.0
 CALL_KILL_GRACE_S = 2.0
 """Between SIGTERM and SIGKILL of a cancelled call's processes."""
 CALL_RECALL_S = 150.0
-"""After a restart of the hub, how long a call that may run waits for its node before it is lost."""
+"""After a restart of the hub, how long a call waits for its node to come back before it fails, or is lost."""
 CALL_OBEY_S = 10.0
 """How long an executor may take to end a call that it was told to end, beyond `CALL_KILL_GRACE_S`."""
 CALLS_LIVE_MAX = 10_000

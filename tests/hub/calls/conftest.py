@@ -134,6 +134,10 @@ class Bench:
         live = self.calls.handlers.live(call_id)
         return live.state if live else "ended"
 
+    def waits_for(self, call_id: str) -> str:
+        live = self.calls.handlers.live(call_id)
+        return live.waits_for if live else ""
+
 
 @pytest.fixture
 def gate() -> ScriptedGate:

@@ -250,6 +250,46 @@ async def test_after_a_restart_an_approval_still_counts(
     assert (await bench.get(call.id, wait=5)).state is CallState.DONE
 
 
+async def test_after_a_restart_what_waits_for_an_approval_needs_no_machine_before_it_is_decided(
+    bench: Bench, box: ScriptedExecutor, gate: ScriptedGate
+) -> None:
+    gate.action = Action.ASK
+    call = await bench.ask(target="box")
+    await bench.until(lambda: bench.state(call.id) == "awaiting_approval")
+    bench.target.leave("box")
+    await bench.restart()
+    await bench.until(lambda: len(gate.asked) == 2)
+    gate.decide(call.id, ApprovalState.APPROVED)
+    await bench.until(lambda: bench.waits_for(call.id) == "waits for Box to connect")
+    bench.target.come("box")
+    await bench.until(lambda: call.id in box.starts)
+    box.end(call.id)
+    assert (await bench.get(call.id, wait=5)).state is CallState.DONE
+    assert [method for method, _ in box.asked].count("prepare") == 1
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_after_a_restart_a_machine_has_some_time_to_come_back(
+    make_bench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, comes_back: bool
+) -> None:
+    box = ScriptedExecutor(calls_max=1)
+    bench = await make_bench(box)
+    first, second = [await bench.ask(target="box") for _ in range(2)]
+    await bench.until(lambda: bench.state(first.id) == "streaming")
+    bench.target.leave("box")
+    if not comes_back:
+        monkeypatch.setattr("instar.hub.calls.dispatch.CALL_RECALL_S", 0.01)
+    await bench.restart()
+    if comes_back:
+        await bench.until(lambda: bench.waits_for(second.id) == "waits for Box to connect")
+        bench.target.come("box")
+        await bench.until(lambda: second.id in box.starts)
+        box.end(second.id)
+    ended = await bench.get(second.id, wait=5)
+    expected = (CallState.DONE, "") if comes_back else (CallState.FAILED, "node_away")
+    assert (ended.state, code(ended)) == expected
+
+
 async def test_without_a_ledger_a_call_of_an_earlier_process_is_lost(make_bench: Callable[..., Any]) -> None:
     box = ScriptedExecutor(keeps_ledger=False)
     bench = await make_bench(box)

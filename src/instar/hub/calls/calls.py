@@ -111,7 +111,7 @@ class Calls:
         """Go on with the calls of an earlier process; called when sources and approvals are loaded."""
         for live in tuple(self._stage.living.values()):
             if live.task is None:
-                self._dispatch.begin(live)
+                self._dispatch.take_up(live)
 
     async def close(self) -> None:
         """Leave every call as it is on disk: the next start goes on with it. Twice is no error.

@@ -13,7 +13,7 @@ from instar.base.errors import InstarError
 from instar.store.seam import Transaction
 from instar.wire.calls import Call, CallError, CallState
 from instar.wire.execution import Channel, Outcome
-from instar.wire.limits import WRITER_RETRY_S
+from instar.wire.limits import CALL_RECALL_S, WRITER_RETRY_S
 
 from . import records
 from .following import Following
@@ -43,11 +43,17 @@ class Dispatch:
         self._preparing = Preparing(stage, _stream)
         self._following = Following(stage, _stream)
 
-    def begin(self, live: Live) -> None:
-        """Start the task of a call; one that an earlier process dispatched is asked about, not started anew."""
+    def take_up(self, live: Live) -> None:
+        """Go on with a call of an earlier process; one that it dispatched is asked about, not started anew."""
         live.is_recovered = live.state not in UNSENT
         if live.is_recovered:
             live.severed = "the hub was restarted"
+        else:
+            live.wait_early(CALL_RECALL_S)
+        self.begin(live)
+
+    def begin(self, live: Live) -> None:
+        """Start the task of a call."""
         live.task = self._stage.scope.start(f"call {live.id}", self._run(live))
 
     async def _run(self, live: Live) -> None:

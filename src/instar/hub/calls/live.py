@@ -97,6 +97,8 @@ class Live:
         self.outcome: Outcome | None = None
         self.is_recovered = False
         """Whether an earlier process of the hub dispatched it."""
+        self.is_early = False
+        """Whether the hub has just started, so that its target may not have come back yet."""
         self.severed = ""
         """Why its executor is not reached; empty while it is."""
         self.wish: Wish | None = None
@@ -121,6 +123,11 @@ class Live:
     def state(self) -> CallState:
         """Where it stands."""
         return self.record.state
+
+    @property
+    def outlasts_absence(self) -> bool:
+        """Whether it waits for a target that is not reached before it is sent."""
+        return self.record.request.is_queued or self.is_early
 
     def view(self) -> Call:
         """Return the call as callers see it now."""
@@ -225,6 +232,15 @@ class Live:
     def give_up(self) -> None:
         """Wait for the executor no longer."""
         self.has_given_up = True
+        self.news.set()
+
+    def wait_early(self, wait_s: float) -> None:
+        """Let a call of an earlier process wait so long for its target to come back."""
+        self.is_early = True
+        self.at(wait_s, self._no_longer_early)
+
+    def _no_longer_early(self) -> None:
+        self.is_early = False
         self.news.set()
 
     def decided(self, approval: Approval) -> None:

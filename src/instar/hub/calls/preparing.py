@@ -53,13 +53,17 @@ class Preparing:
             InstarError: Why it cannot run.
         """
         placed = self._place(live)
-        executor, prepared = await self._prepare(live, placed)
+        if live.state is CallState.AWAITING_APPROVAL and live.record.prepared is not None:
+            # Of an earlier process: just this was shown. Its machine need not be back before somebody decides.
+            executor, prepared = None, live.record.prepared
+        else:
+            executor, prepared = await self._prepare(live, placed)
         draft = _draft(live, placed, prepared)
         verdict = self._stage.gate.judge(draft)
         if verdict.action is Action.DENY:
             raise OverError(Ending(Move.FAIL, call_error("denied", _why(verdict))))
         by = _allowed_by(verdict)
-        if verdict.action is Action.ASK or placed.is_lax or live.state is CallState.AWAITING_APPROVAL:
+        if verdict.action is Action.ASK or placed.is_lax or executor is None:
             self._give_turn(live)
             by = await self._approved(live, draft)
             placed = self._place(live)
@@ -107,7 +111,7 @@ class Preparing:
                 raise InstarError("no_target", f"{course.target_name} is no machine of this hub any more")
             return known
         routed = self._stage.routes.route(request.target, live.record.room, request.agent_id)
-        if routed.target is None or (routed.error and not (request.is_queued and routed.error.code == "node_away")):
+        if routed.target is None or (routed.error and not (live.outlasts_absence and routed.error.code == "node_away")):
             error = routed.error or call_error("no_target", "no machine is chosen for this call")
             raise OverError(Ending(Move.FAIL, error))
         changed = replace(course, target_id=routed.target.id, target_name=routed.target.name, routed_by=routed.by)
@@ -122,7 +126,7 @@ class Preparing:
         return Sandbox.STRICT if has_strict else Sandbox.NONE
 
     async def _reach(self, live: Live, target_id: str, seen: int = -1) -> Executor:
-        """Return the executor of a target; a queued call waits for it.
+        """Return the executor of a target; a call that outlasts its absence waits for it.
 
         Args:
             live: The call.
@@ -141,9 +145,10 @@ class Preparing:
                 if executor is not None and targets.returns(target_id) > seen:
                     return executor
                 name = live.record.course.target_name
-                if not live.record.request.is_queued:
+                if not live.outlasts_absence:
                     raise InstarError("node_away", f"{name} is not connected")
-                live.wait_at_most(CALL_QUEUE_S)
+                if live.record.request.is_queued:
+                    live.wait_at_most(CALL_QUEUE_S)
                 live.become(live.record, f"waits for {name} to connect")
                 await live.heard()
         finally:
@@ -182,7 +187,7 @@ class Preparing:
                 _check_plan(target_id, placed.preparation, prepared)
             except InstarError as error:
                 self._give_turn(live)
-                if error.code != "node_away" or not live.record.request.is_queued:
+                if error.code != "node_away" or not live.outlasts_absence:
                     raise
             else:
                 return executor, prepared
