@@ -6,6 +6,7 @@ import { type CallCard, isEnded, outcome, plainOutput } from "./calls";
 import { hub, troubleOf, useHub } from "./hub";
 import { Icon } from "./icons";
 import { size } from "./measures";
+import { Said } from "./page";
 import { Shown } from "./shown";
 import { quoted } from "./visible";
 import type { Call } from "./wire";
@@ -54,7 +55,7 @@ export const CallRow = memo(function CallRow({ card }: { card: CallCard }) {
           </pre>
         )
       )}
-      {call.error?.hint && <p className="border-t border-line px-3 py-1.5 text-sm text-quiet">{call.error.hint}</p>}
+      {call.error?.hint && <p className="border-t border-line px-3 py-1.5 text-sm text-quiet"><Said text={call.error.hint} /></p>}
       {(total > 0 || (tail && isEnded(call))) && (
         <div className="flex flex-wrap items-center gap-2 border-t border-line px-3 py-1 text-sm">
           <button type="button" aria-expanded={isFull} className="quiet-button" onClick={() => setFull(!isFull)}>

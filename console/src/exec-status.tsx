@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 import { hub, troubleOf, useHub } from "./hub";
-import { Part, Trouble } from "./page";
+import { Part, Said, Trouble } from "./page";
 import type { CheckLevel, ExecStatus, SshTarget } from "./wire";
 
 const LEVELS: Record<CheckLevel, { sign: string; said: string; colour: string }> = {
@@ -35,8 +35,8 @@ export function RemoteExecStatus({ status }: { status: ExecStatus }) {
                 </span>
                 <span className="min-w-0 break-words">
                   <span className="sr-only">{LEVELS[check.level].said}: </span>
-                  <span className="font-medium">{check.title}</span> <span className="text-quiet">{check.message}</span>
-                  {check.hint && check.level !== "ok" && <span className="block">{check.hint}</span>}
+                  <span className="font-medium">{check.title}</span> <span className="text-quiet"><Said text={check.message} /></span>
+                  {check.hint && check.level !== "ok" && <span className="block"><Said text={check.hint} /></span>}
                 </span>
               </li>
             ))}

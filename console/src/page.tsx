@@ -40,10 +40,23 @@ export function Part({ title, children }: { title: string; children: ReactNode }
   );
 }
 
+/** A sentence of the hub with its commands marked as such. */
+export function Said({ text }: { text: string }) {
+  return text.split("`").map((part, at) =>
+    at % 2 ? (
+      <code key={at} className="code">
+        {part}
+      </code>
+    ) : (
+      part
+    ),
+  );
+}
+
 export function Trouble({ text }: { text: string }) {
   return text ? (
     <p role="alert" className="mt-3 text-sm text-bad">
-      {text}
+      <Said text={text} />
     </p>
   ) : null;
 }
