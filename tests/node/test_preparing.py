@@ -49,6 +49,16 @@ async def test_files_of_a_shell_line_are_bound(bench: Bench) -> None:
     assert prepared.unbound
 
 
+async def test_files_behind_quotes_and_letters_of_options_are_bound(bench: Bench) -> None:
+    (bench.root / "rules").write_text("all:")
+    (bench.root / "two words").write_text("2")
+    made = await bench.machine.prepare(bench.asked("exec", {"argv": ["env", "make", "-frules"]}))
+    assert str(bench.root / "rules") in {fact.path for fact in made.plan.files}
+    read = await bench.machine.prepare(bench.asked("shell", {"command": "sh 'two words'; sort -frules"}))
+    named = {Path(fact.path).name for fact in read.plan.files if fact.role == "operand"}
+    assert named == {"two words", "rules"}
+
+
 async def test_what_is_too_large_or_too_many_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("instar.node.resolution.PLAN_FILE_MAX_BYTES", 1_000_000)
     (bench.root / "large").write_bytes(b"\0" * 1_000_001)

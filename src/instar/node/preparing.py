@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -229,11 +230,21 @@ def _words(params: Struct) -> tuple[list[str], list[str]]:
     """Return the program's words, and those that may name files."""
     if isinstance(params, wire.Shell):
         read = _WRITTEN.sub(" ", params.command)
-        return [SHELL, "-c", params.command], list(dict.fromkeys(_WORD.findall(read)))
+        return [SHELL, "-c", params.command], list(dict.fromkeys((*_WORD.findall(read), *_quoted(params.command))))
     assert isinstance(params, wire.Exec)
     if any("\0" in word for word in params.argv):
         raise InstarError("unprocessable_entity", "an argument holds a NUL character", hint="No program takes one.")
     return params.argv, params.argv[1:]
+
+
+def _quoted(line: str) -> list[str]:
+    """Return the words of a line as a shell splits them, quotes taken off; of one that cannot be split, none."""
+    words = shlex.shlex(line, posix=True, punctuation_chars=True)
+    words.whitespace_split, words.commenters = True, ""
+    try:
+        return list(words)
+    except ValueError:
+        return []
 
 
 def _check_within(cwd: str, roots: Sequence[str]) -> None:

@@ -271,9 +271,11 @@ def _interpreter(descriptor: int) -> list[str]:
 
 
 def _candidates(named: Sequence[str]) -> Iterator[str]:
-    """Yield what may be a path: each word, and what stands behind the `=` of one."""
+    """Yield what may be a path: each word, what stands behind the `=` of one, or behind the letter of an option."""
     for word in named:
         if word and "\0" not in word:
             yield word
+            if len(word) > 2 and word[0] == "-" and word[1] != "-":
+                yield word[2:]
             if "=" in word:
                 yield word.split("=", 1)[1] or "."

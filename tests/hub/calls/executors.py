@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from instar.base.errors import InstarError
 from instar.hub.execution import CallSink, Executor
@@ -246,6 +247,8 @@ class ScriptedExecutor:
         """Method → what it raises once."""
         self.heard_before_fault = False
         """Whether a `start` that raises `node_away` was heard nevertheless."""
+        self.kept_in: Sandbox | None = None
+        """What its plans say of the sandbox; None: what is asked."""
         self.settled: list[str] = []
         self.given: dict[tuple[str, int], int] = {}
 
@@ -258,7 +261,8 @@ class ScriptedExecutor:
 
     async def prepare(self, preparation: Preparation) -> Prepared:
         self._ask("prepare", preparation)
-        return plan_of(self.target_id, preparation)
+        kept_in = preparation.sandbox if self.kept_in is None else self.kept_in
+        return plan_of(self.target_id, replace(preparation, sandbox=kept_in))
 
     async def start(self, start: Start, sink: CallSink) -> None:
         call_id = start.preparation.call_id

@@ -129,6 +129,22 @@ async def test_a_plan_that_its_digest_does_not_fit_is_refused(bench: Bench, box:
     assert (call.state, code(call), call.has_run) == (CallState.FAILED, "plan_changed", False)
 
 
+@pytest.mark.parametrize(("asked", "kept", "is_run"), [
+    (Sandbox.NONE, Sandbox.STRICT, True), (Sandbox.NETWORK, Sandbox.STRICT, True),
+    (Sandbox.STRICT, Sandbox.NETWORK, False), (Sandbox.NETWORK, Sandbox.NONE, False),
+])  # fmt: skip
+async def test_a_machine_keeps_a_program_in_more_than_was_asked_and_never_in_less(
+    bench: Bench, box: ScriptedExecutor, asked: Sandbox, kept: Sandbox, is_run: bool
+) -> None:
+    bench.target.kinds = [Sandbox.STRICT, Sandbox.NETWORK]
+    box.kept_in = kept
+    call = await bench.ask(target="box", sandbox=asked)
+    await bench.until(lambda: bench.state(call.id) in ("streaming", "ended"))
+    assert bool(box.starts) is is_run
+    if not is_run:
+        assert code(await bench.get(call.id)) == "plan_changed"
+
+
 async def test_agents_are_kept_in_a_sandbox_and_ask_to_leave_it(
     bench: Bench, box: ScriptedExecutor, gate: ScriptedGate
 ) -> None:

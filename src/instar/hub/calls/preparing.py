@@ -279,7 +279,7 @@ def _own_plan(target_id: str, asked: Preparation) -> Plan:
 
 
 def _check_plan(target_id: str, asked: Preparation, prepared: Prepared) -> None:
-    """Refuse a plan that is not of what was asked, or that its digest does not fit.
+    """Refuse a plan that is not of what was asked, or that its digest does not fit. A machine may keep it in stricter.
 
     Raises:
         InstarError: `plan_changed`.
@@ -288,7 +288,7 @@ def _check_plan(target_id: str, asked: Preparation, prepared: Prepared) -> None:
     is_of_it = (
         plan.target_id == target_id
         and plan.tool == asked.tool
-        and plan.sandbox == asked.sandbox
+        and _RANKS[plan.sandbox] >= _RANKS[asked.sandbox]
         and plan.env.items() <= asked.env.items()
         and plan.is_background == asked.is_background
         and plan.has_terminal == (asked.terminal is not None)
