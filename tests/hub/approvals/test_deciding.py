@@ -95,6 +95,14 @@ async def test_what_is_unbound_dangerous_or_unclear_cannot_become_a_rule(
     assert world.engine.of("rule.added") == []
 
 
+async def test_what_asks_for_less_of_a_sandbox_is_never_settled_by_a_rule(world: World) -> None:
+    lax = await world.ask("git push origin main", is_lax=True)
+    usual = await world.ask("git push origin main", call_id="call_2")
+    await world.do(world.admin, "approvals.approve", approval_id=usual.id, digest=usual.digest, always=True)
+    still = await world.do(world.admin, "approvals.get", approval_id=lax.id)
+    assert still.state is ApprovalState.PENDING
+
+
 async def test_always_for_a_while(world: World) -> None:
     asked = await world.ask("git push x")
     await world.do(

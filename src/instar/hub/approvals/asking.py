@@ -101,6 +101,7 @@ def made(draft: ApprovalDraft, verdict: Verdict, at: Micros, expires_s: float) -
         is_dangerous=verdict.is_dangerous,
         plan_digest=draft.prepared.digest,
         labels=tuple(labels_of(draft)),
+        is_lax=draft.is_lax,
     )
     return msgspec.structs.replace(record, digest=shown_digest(record))
 
@@ -111,7 +112,7 @@ def drafted(record: ApprovalRecord) -> ApprovalDraft:
     prepared = Prepared(record.plan, record.plan_digest, record.unbound, bool(record.rules))
     return ApprovalDraft(
         record.call_id, record.requester, record.target_id, record.target_name, prepared, record.requester_name,
-        labels, record.agent_id, record.room, record.reason,
+        labels, record.agent_id, record.room, record.reason, record.is_lax,
     )  # fmt: skip
 
 

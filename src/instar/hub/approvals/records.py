@@ -17,6 +17,8 @@ class ApprovalRecord(Approval, frozen=True, omit_defaults=True):
     """Of what the executor would run."""
     labels: tuple[str, ...] = ()
     """Of the target, as `KEY=VALUE`, to judge it again."""
+    is_lax: bool = False
+    """Whether it asks for less of a sandbox than is usual: then no rule decides about it."""
 
     def view(self) -> Approval:
         """Return it as callers see it."""
