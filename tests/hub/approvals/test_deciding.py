@@ -148,6 +148,27 @@ async def test_it_expires(world: World) -> None:
     assert later.expires_at > later.created_at
 
 
+async def test_it_expires_once_the_disk_takes_it_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals = [InstarError("storage_full", "the disk is full"), None]
+    real = world.engine.store.transact
+
+    async def transact(work: Callable[..., Any]) -> Any:
+        if refusals and (refusal := refusals.pop(0)) is not None:
+            raise refusal
+        return await real(work)
+
+    monkeypatch.setattr("instar.hub.approvals.approvals._LOOK_S", 0.01)
+    asked = await world.ask()
+    monkeypatch.setattr(world.engine.store, "transact", transact)
+    world.forward(APPROVAL_S + 1)
+    for _ in range(2_000):
+        if world.decided:
+            break
+        await asyncio.sleep(0.002)
+    assert [(each.id, each.state) for each in world.decided] == [(asked.id, ApprovalState.EXPIRED)]
+    assert not refusals
+
+
 async def test_a_call_that_ends_takes_its_approval_with_it(world: World) -> None:
     asked = await world.ask()
     await world.approvals.cancel("call_1", "the call was cancelled")

@@ -1,9 +1,13 @@
 """Approvals, wired: the rules, what waits for a person, and their end, in one object."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
+
 from instar.base.clock import MICROS_PER_S, Micros, from_rfc3339, now
+from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
 from instar.bus.fanout import Pump
 from instar.hub.act import Bindings
@@ -29,6 +33,7 @@ _LOOK_S = 30.0
 """How often at least it is looked for what has expired."""
 
 FindTarget = Callable[[str], TargetFacts | None]
+_log = structlog.get_logger("instar.approvals")
 
 
 class Approvals:
@@ -130,4 +135,8 @@ class Approvals:
             due = [from_rfc3339(record.expires_at) for record in self._waiting.all()]
             left_s = (min(due) - self._clock()) / MICROS_PER_S if due else _LOOK_S
             await self._waiting.change(min(max(left_s, 0.05), _LOOK_S))
-            await self._deciding.expire()
+            try:
+                await self._deciding.expire()
+            except InstarError as error:
+                _log.warning("what waited too long cannot be ended yet", code=error.code, cause=error.message)
+                await asyncio.sleep(_LOOK_S)
