@@ -1,10 +1,13 @@
 """What a sandboxed program reaches: the granted roots, and nothing else that it could change or tell anybody."""
 
 import socket
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from instar.node import sandbox
+from instar.node.environment import own_account
 from instar.wire.execution import CallOrder, Ended, Sandbox
 from tests.node.machines import Bench, alive, until_alive
 
@@ -60,3 +63,29 @@ async def test_the_environment_is_as_exact_as_without(bench: Bench) -> None:
     taken = await bench.run("exec", {"argv": ["env"]}, sandbox=Sandbox.STRICT, env={"TERM": "dumb"})
     names = {line.partition(b"=")[0].decode() for line in taken.out.splitlines()}
     assert names - {"PWD"} == {"TERM", "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR"}
+
+
+def test_of_a_home_that_is_granted_what_is_hidden_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "real" / ".config").mkdir(parents=True)
+    (tmp_path / "real" / ".config" / "key").write_text("secret")
+    (tmp_path / "real" / ".profile").write_text("secret")
+    (tmp_path / "real" / "own").mkdir()
+    (tmp_path / "real" / "own" / "key").write_text("secret")
+    (tmp_path / "real" / ".local" / "bin").mkdir(parents=True)
+    (tmp_path / "real" / ".local" / "bin" / "tool").write_text("#!/bin/sh\necho tool\n")
+    home, hub = tmp_path / "home", tmp_path / "hub"
+    home.symlink_to("real")
+    hub.symlink_to("real/own")
+    account = own_account()._replace(home=str(home), path=f"{home}/.local/bin:/usr/bin:/bin")
+    line = (
+        "cat .config/key .profile own/key; echo x > .profile; echo x > .config/x; echo x > .local/bin/tool; "
+        "echo kept > file; sh .local/bin/tool"
+    )
+    words = sandbox.wrapped(
+        Sandbox.STRICT, roots=[str(home)], hidden=[str(hub)], cwd=str(tmp_path / "real"), account=account
+    )
+    done = subprocess.run([*words, "/bin/sh", "-c", line], capture_output=True, check=False)
+    assert done.stdout == b"tool\n"
+    assert (tmp_path / "real" / "file").read_text() == "kept\n"
+    assert (tmp_path / "real" / ".profile").read_text() == "secret"
+    assert not (tmp_path / "real" / ".config" / "x").exists()

@@ -1,5 +1,6 @@
 """Keeping a call from the machine it runs on, by bubblewrap; where it does not work, nothing pretends to."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -56,26 +57,48 @@ def wrapped(sandbox: Sandbox, *, roots: Sequence[str], hidden: Sequence[str], cw
 
     The system is there to read, the granted roots to write; `/tmp`, `/run`, processes and (unless `network`) the
     network are its own. The account's home and the folders in `hidden` (the node's key and ledger) are not there at
-    all, save for the programs on its PATH and what is granted.
+    all, save for the programs on its PATH and what is granted. Of a home that is granted itself, what is hidden in it
+    (keys, settings, what runs at login) is empty, and what is written there is gone with the program.
     """
+    home, roots, hidden = os.path.realpath(account.home), sorted(_real(roots)), sorted(_real(hidden))
     words = [bubblewrap(), "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/"]
     words += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108 - inside
     if sandbox is Sandbox.NETWORK:
         words += ["--share-net"]
         if Path("/run/systemd/resolve").exists():
             words += ["--ro-bind", "/run/systemd/resolve", "/run/systemd/resolve"]
-    for folder in _outermost([account.home, "/root", "/home"]):
+    for folder in _outermost(_real([home, "/root", "/home"])):
         if Path(folder).is_dir() and folder != "/":
             words += ["--tmpfs", folder]
-    for folder in account.path.split(":"):
-        if _is_within(folder, account.home):
-            words += ["--ro-bind", folder, folder]
-    for root in sorted(roots):
-        words += ["--bind", root, root]
-    for folder in sorted(hidden):
-        if any(_is_within(folder, root) for root in roots) or not _is_within(folder, account.home):
+    words += _bound("--bind", roots)
+    if home != "/" and any(_is_within(home, root) for root in roots):
+        words += _emptied(home)
+        words += _bound("--bind", [root for root in roots if _is_within(root, home) and root != home])
+    words += _bound("--ro-bind", [each for each in _real(account.path.split(":")) if _is_within(each, home)])
+    for folder in hidden:
+        if any(_is_within(folder, root) for root in roots) or not _is_within(folder, home):
             words += ["--tmpfs", folder]
     return [*words, "--chdir", cwd, "--"]
+
+
+def _bound(kind: str, folders: Sequence[str]) -> list[str]:
+    return [word for folder in folders for word in (kind, folder, folder)]
+
+
+def _emptied(home: str) -> list[str]:
+    """Return the words that put nothing in the place of each hidden folder and file of a home."""
+    words: list[str] = []
+    with os.scandir(home) as entries:
+        for path in sorted({os.path.realpath(entry.path) for entry in entries if entry.name.startswith(".")}):
+            if Path(path).is_dir():
+                words += ["--tmpfs", path]
+            elif Path(path).is_file():
+                words += ["--ro-bind", os.devnull, path]
+    return words
+
+
+def _real(folders: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(os.path.realpath(folder) for folder in folders))
 
 
 def _outermost(folders: Sequence[str]) -> list[str]:
