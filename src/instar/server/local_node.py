@@ -5,6 +5,7 @@ It runs `instar.node.local` and dials in over a Unix socket in the data director
 """
 
 import asyncio
+import errno
 import os
 import shutil
 import socket
@@ -44,21 +45,27 @@ class PrivateSocket:
     """A listening Unix socket that only the hub's own account reaches.
 
     Args:
-        data_dir: Where it lies, unless that path is longer than a socket's may be.
+        data_dir: Where it lies, unless that path is longer than a socket's may be, or the disk there takes no sockets.
     """
 
     def __init__(self, data_dir: Path) -> None:
         self._folder: Path | None = None
-        path = data_dir / SOCKET
-        if len(os.fsencode(path)) > _PATH_MAX_BYTES:
-            self._folder = Path(tempfile.mkdtemp(prefix="instar-"))
-            path = self._folder / SOCKET
-        path.unlink(missing_ok=True)
-        self.path = path
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.setblocking(False)
-        self.socket.bind(str(path))
-        path.chmod(0o600)
+        self.path = data_dir / SOCKET
+        try:
+            if len(os.fsencode(self.path)) > _PATH_MAX_BYTES:
+                raise OSError(errno.ENAMETOOLONG, "the path is too long for a socket")
+            self._bind()
+        except OSError:
+            self._folder = Path(tempfile.mkdtemp(prefix="instar-"))
+            self.path = self._folder / SOCKET
+            self._bind()
+
+    def _bind(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.socket.bind(str(self.path))
+        self.path.chmod(0o600)
 
     def close(self) -> None:
         """Give it back."""

@@ -100,13 +100,13 @@ CODES: dict[str, Code] = {
         "Start it with `instar node run`, or ask with `if_away: queue`.",
     ),
     "host_key_changed": Code(
-        502,
+        424,
         False,
         "The SSH host showed another key than the pinned one.",
         "If the change was meant, compare fingerprints and run `instar ssh pin TARGET`.",
     ),
     "ssh_failed": Code(
-        502, True, "The SSH target could not be used.", "Try `instar ssh test TARGET`; it says what is wrong."
+        424, True, "The SSH target could not be used.", "Try `instar ssh test TARGET`; it says what is wrong."
     ),
     "secret_unreadable": Code(
         500,
