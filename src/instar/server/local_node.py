@@ -5,8 +5,6 @@ It runs `instar.node.local` and dials in over a Unix socket in the data director
 """
 
 import asyncio
-import errno
-import os
 import shutil
 import socket
 import sys
@@ -28,8 +26,6 @@ from instar.wire.nodes import LOCAL
 
 SOCKET = "local-node.sock"
 STATE_FOLDER = "local-node"
-_PATH_MAX_BYTES = 100
-"""Of a Unix socket; systems allow a little more."""
 _RESTART_S = 1.0
 """A child that ended is started again no sooner than this after its start."""
 _STOP_S = 5.0
@@ -54,8 +50,6 @@ class PrivateSocket:
         self.socket.setblocking(False)
         self.path = data_dir / SOCKET
         try:
-            if len(os.fsencode(self.path)) > _PATH_MAX_BYTES:
-                raise OSError(errno.ENAMETOOLONG, "the path is too long for a socket")
             self._bind()
         except OSError:
             self._folder = Path(tempfile.mkdtemp(prefix="instar-"))
