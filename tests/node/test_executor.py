@@ -218,7 +218,7 @@ async def test_what_forks_for_ever_is_ended(bench: Bench) -> None:
 async def test_its_time_is_over(bench: Bench) -> None:
     taken = await bench.begin(bench.asked("shell", {"command": "echo partial; sleep 600"}), deadline_s=0.3)
     outcome = await taken.end()
-    assert (outcome.ended, outcome.code, outcome.signal) == (Ended.EXPIRED, "expired", "TERM")
+    assert (outcome.ended, outcome.code, outcome.signal) == (Ended.EXPIRED, "timeout", "TERM")
     assert taken.out == b"partial\n"
 
 

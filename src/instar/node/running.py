@@ -70,7 +70,7 @@ class Run:
         self._feed(input_end)
         if deadline_s > 0:
             message = f"its time was over after {deadline_s:g} s"
-            ending = Ending(Ended.EXPIRED, "expired", message)
+            ending = Ending(Ended.EXPIRED, "timeout", message)
             self._deadline = asyncio.get_running_loop().call_later(deadline_s, self.end, ending)
 
     async def outcome(self) -> Outcome:

@@ -29,7 +29,7 @@ async def use(
             result = await _answer(tool, streams, context, params)
         ending = Ending(Ended.DONE)
     except TimeoutError:
-        ending = Ending(Ended.EXPIRED, "expired", f"its time was over after {limit_s:g} s")
+        ending = Ending(Ended.EXPIRED, "timeout", f"its time was over after {limit_s:g} s")
     except asyncio.CancelledError:
         ending = Ending(Ended.CANCELLED, "cancelled", "it was cancelled")
     except InstarError as error:

@@ -8,11 +8,12 @@ import pytest
 
 from instar.base.errors import InstarError
 from instar.hub.approvals.asking import ApprovalDraft
+from instar.hub.calls.outputs import Tail
 from instar.hub.identity.authentication import Credential
 from instar.hub.identity.principals import Caller
 from instar.wire.approvals import Action, Approval, ApprovalState
 from instar.wire.calls import CallState
-from instar.wire.execution import Ended, Outcome, Sandbox
+from instar.wire.execution import Channel, Ended, Outcome, Sandbox
 from tests.hub.calls.conftest import Bench, ScriptedGate
 from tests.hub.calls.executors import ScriptedExecutor
 
@@ -314,6 +315,58 @@ async def test_without_a_ledger_a_call_of_an_earlier_process_is_lost(make_bench:
     await bench.restart()
     ended = await bench.get(call.id, wait=5)
     assert (ended.state, code(ended)) == (CallState.LOST, "node_away")
+
+
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Executors have no time beyond a call's own to end it."""
+    for name in ("CALL_KILL_GRACE_S", "CALL_OBEY_S"):
+        monkeypatch.setattr(f"instar.hub.calls.live.{name}", 0.0)
+
+
+@pytest.mark.usefixtures("no_grace")
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_a_call_whose_machine_does_not_end_it_in_time_expires(
+    bench: Bench, box: ScriptedExecutor, is_restarted: bool
+) -> None:
+    call = await bench.ask(target="box", timeout_s=0.2 if is_restarted else 0.01)
+    await bench.until(lambda: bench.state(call.id) == "streaming")
+    if is_restarted:
+        await bench.restart()
+    await bench.until(lambda: any(method == "cancel" for method, _ in box.asked))
+    box.end(call.id, Ended.CANCELLED, exit_status=None)
+    ended = await bench.get(call.id, wait=5)
+    assert (ended.state, code(ended)) == (CallState.EXPIRED, "timeout")
+
+
+@pytest.mark.usefixtures("no_grace")
+async def test_while_its_machine_is_away_a_queued_call_is_not_said_to_run_too_long(
+    bench: Bench, box: ScriptedExecutor
+) -> None:
+    call = await bench.ask(target="box", timeout_s=0.01, if_away="queue")
+    await bench.until(lambda: call.id in box.sinks)
+    box.sever()
+    bench.target.leave("box")
+    await asyncio.sleep(0.03)
+    box.is_reached = True
+    box.end(call.id)
+    bench.target.come("box")
+    assert (await bench.get(call.id, wait=5)).state is CallState.DONE
+
+
+async def test_a_call_ends_though_its_output_cannot_be_read(
+    bench: Bench, box: ScriptedExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreadable(path: Any) -> Tail:
+        raise InstarError("internal_error", "too many open files")
+
+    monkeypatch.setattr("instar.hub.calls.outputs.read_tail", unreadable)
+    call = await bench.ask(target="box")
+    await bench.until(lambda: call.id in box.sinks)
+    box.sinks[call.id].output(Channel.STDOUT, 0, bytes(100_000))
+    box.end(call.id)
+    ended = await bench.do(bench.engine.admin, "calls.cancel", call_id=call.id)
+    assert (ended.state, ended.stdout) == (CallState.DONE, "")
 
 
 async def test_a_repeat_with_the_same_key_asks_once(bench: Bench, box: ScriptedExecutor) -> None:

@@ -93,6 +93,7 @@ async def test_a_call_that_runs_too_long_expires(bench: Bench) -> None:
     assert call.has_run
     assert call.error is not None
     assert call.error.code == "timeout"
+    assert "timeout_s" in call.error.hint
 
 
 async def test_cancelling_kills_what_runs(bench: Bench) -> None:

@@ -88,7 +88,7 @@ class Dispatch:
         record = await self._ended(live, ending)
         is_new = await self._persist(lambda tx: records.end(tx, record, is_owed=ending.is_owed))
         live.become(record)
-        live.end(await with_tails(record.view(), lambda channel: live.output.stream(channel).tail()))
+        live.end(await self._final(live))
         self._stage.living.pop(live.id, None)
         if ending.outcome is not None and live.executor is not None:
             live.executor.settle(live.id)
@@ -118,6 +118,15 @@ class Dispatch:
     async def _persist(self, work: Callable[[Transaction], Awaitable[bool]]) -> bool:
         """Write, and again until the disk takes it: nothing that ran may go without its end."""
         delays = full_jitter(WRITER_RETRY_S, _RETRY_MAX_S)
+    async def _final(self, live: Live) -> Call:
+        """Return the call as it is shown at its end; a disk that cannot be read takes only its output from it."""
+        call = live.record.view()
+        try:
+            return await with_tails(call, lambda channel: live.output.stream(channel).tail())
+        except InstarError as error:
+            _log.warning("output of a call that ended cannot be read", call=live.id, error=error.message)
+            return call
+
         while True:
             try:
                 return await asyncio.shield(self._stage.store.transact(work))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from instar.base.clock import MICROS_PER_S
 from instar.base.errors import InstarError
 from instar.hub.execution import Executor
 from instar.wire.calls import CallError
@@ -110,6 +111,12 @@ class Following:
             live.become(live.record, f"waits for {name} to come back")
             await live.news.wait()
 
+    def _left_s(self, live: Live, entry: LedgerEntry) -> float:
+        """Return how much of its time a call still has: all of it when nothing of it ran."""
+        if entry.state is LedgerState.UNKNOWN:
+            return live.record.request.timeout_s
+        return (live.record.course.deadline_at - self._stage.clock()) / MICROS_PER_S
+
     async def _take_up(self, live: Live, executor: Executor, entry: LedgerEntry) -> Ending | None:
         """Go on as the executor's ledger says.
 
@@ -120,6 +127,7 @@ class Following:
         live.sink = Sink(live, partial(self._stream, live))
         live.began_anew()
         live.become(live.record)
+        live.expect_end(self._left_s(live, entry))
         if entry.state is not LedgerState.UNKNOWN:
             if entry.outcome is None or _lacks_output(live, entry.outcome):
                 await executor.resume(live.id, live.output.offsets(), live.sink)
@@ -161,10 +169,16 @@ def _lacks_output(live: Live, outcome: Outcome) -> bool:
 def _ending_of(live: Live, outcome: Outcome) -> Ending:
     if outcome.ended is Ended.DONE:
         return Ending(Move.FINISH, None, outcome)
-    is_wished = live.wish is not None and MOVE_OF[outcome.ended] is live.wish.move
-    said = live.wish.message if live.wish and is_wished else outcome.message
+    wish, move = live.wish, MOVE_OF[outcome.ended]
+    if wish is not None and (outcome.ended is Ended.CANCELLED or move is wish.move):
+        # It was cancelled as it was told; why it was to end, the hub knows.
+        return Ending(wish.move, call_error(wish.code, wish.message, _hint(wish.code)), outcome)
     code = outcome.code or _CODES[outcome.ended]
-    return Ending(MOVE_OF[outcome.ended], call_error(code, said or f"it {outcome.ended}"), outcome)
+    return Ending(move, call_error(code, outcome.message or f"it {outcome.ended}", _hint(code)), outcome)
+
+
+def _hint(code: str) -> str:
+    return "Give it longer: `timeout_s`, or `instar exec --timeout`." if code == "timeout" else ""
 
 
 def _unconfirmed(live: Live, note: str) -> Ending:

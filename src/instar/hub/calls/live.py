@@ -13,7 +13,7 @@ from instar.wire.approvals import Approval
 from instar.wire.calls import Call, CallError, CallState
 from instar.wire.codes import CODES
 from instar.wire.execution import Outcome, Start
-from instar.wire.limits import LINK_CREDIT_BYTES
+from instar.wire.limits import CALL_KILL_GRACE_S, CALL_OBEY_S, LINK_CREDIT_BYTES
 
 from .feeding import CallInput
 from .machine import ENDED, Move
@@ -84,7 +84,8 @@ class Live:
         self.task: asyncio.Task[None] | None = None
         self.turn = ""
         """The target on which it holds a turn."""
-        self.timers: list[asyncio.TimerHandle] = []
+        self._timers: list[asyncio.TimerHandle] = []
+        self._overdue: asyncio.TimerHandle | None = None
         self._is_interruptible = False
         self._is_patient = False
         self.executor: Executor | None = None
@@ -162,8 +163,7 @@ class Live:
         self.final = call
         self.input.close()
         self.waits_for = ""
-        for timer in self.timers:
-            timer.cancel()
+        self.stop_timers()
         self.wake()
         for watch in tuple(self.watches):
             watch.ended(call)
@@ -226,8 +226,28 @@ class Live:
     def at(self, delay_s: float, act: Callable[[], None]) -> asyncio.TimerHandle:
         """Do something so many seconds from now, unless the call has ended by then."""
         timer = asyncio.get_running_loop().call_later(delay_s, act)
-        self.timers.append(timer)
+        self._timers = [each for each in self._timers if not each.cancelled()]
+        self._timers.append(timer)
         return timer
+
+    def stop_timers(self) -> None:
+        """Do nothing more of what was to be done later."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
+    def expect_end(self, left_s: float) -> None:
+        """Let the call expire when its executor, who is reached, should long have ended it; only if it has a limit."""
+        if self._overdue is not None:
+            self._overdue.cancel()
+        if self.record.request.timeout_s:
+            self._overdue = self.at(max(left_s, 0.0) + CALL_KILL_GRACE_S + CALL_OBEY_S, self._is_overdue)
+
+    def _is_overdue(self) -> None:
+        # While its executor is away it may have ended in time: that is asked when it is back.
+        if not self.severed:
+            limit_s = self.record.request.timeout_s
+            self.stop(Wish(Move.EXPIRE, "timeout", f"it ran longer than {limit_s:g} s"))
 
     def give_up(self) -> None:
         """Wait for the executor no longer."""

@@ -18,11 +18,11 @@ from instar.policy.routing import TargetFacts
 from instar.wire.approvals import Action, Approval, ApprovalState, Verdict
 from instar.wire.calls import CallState
 from instar.wire.execution import Plan, Preparation, Prepared, Sandbox, Start
-from instar.wire.limits import CALL_KILL_GRACE_S, CALL_OBEY_S, CALL_QUEUE_S
+from instar.wire.limits import CALL_QUEUE_S
 from instar.wire.tools import TOOLS
 
 from . import records
-from .live import AWAY, Ending, Live, OverError, Sink, Wish, call_error
+from .live import AWAY, Ending, Live, OverError, Sink, call_error
 from .machine import Move
 from .stage import Stage
 
@@ -234,13 +234,10 @@ class Preparing:
         record = replace(record, prepared=prepared)
         if not await asyncio.shield(stage.store.transact(partial(records.dispatch, call=record))):
             raise OverError(Ending(Move.FAIL, call_error("conflict", "it has ended before")))
-        for timer in live.timers:
-            timer.cancel()
+        live.stop_timers()
         live.become(record)
         live.check_wish()
-        if timeout_s:
-            overdue = Wish(Move.EXPIRE, "timeout", f"it ran longer than {timeout_s:g} s")
-            live.at(timeout_s + CALL_KILL_GRACE_S + CALL_OBEY_S, partial(live.stop, overdue))
+        live.expect_end(timeout_s)
         live.executor, live.sink = executor, Sink(live, partial(self._stream, live))
         await self.start(live, executor, Start(preparation, prepared.digest, timeout_s))
 
