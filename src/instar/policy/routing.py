@@ -4,6 +4,7 @@ The first of call, room, agent and org that is set decides, alone: what it names
 reason to ask the next one. Nothing set: `local`, where that is not forbidden. docs/routing.md has the truth table.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,15 @@ from .labels import parse_selector
 LOCAL = "local"
 SSH = "ssh"
 """The choice that means the default SSH target."""
+
+
+_EXPRESSION = re.compile(r"[=!]|\b(?:not)?in\s*\(")
+
+
+def means_another(name: str) -> bool:
+    """Whether a choice of this name means something else than a node: `local`, an SSH target, an expression."""
+    folded = name.strip().casefold()
+    return folded in (LOCAL, SSH) or folded.startswith("ssh:") or _EXPRESSION.search(folded) is not None
 
 
 class TargetFacts(NamedTuple):

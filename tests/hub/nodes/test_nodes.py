@@ -168,6 +168,13 @@ async def test_names_are_operators_or_the_nodes_own(site):
     assert site.nodes.roster.find("1" * 64).name == "twin"
 
 
+@pytest.mark.parametrize("name", ["local", "SSH", "ssh:web", "gpu=yes", "!gpu", "os in (linux)"])
+async def test_no_name_means_what_is_no_node(site, name):
+    await site.let_in(name, device_id=BUILD)
+    assert site.nodes.roster.get(BUILD).name == BUILD[:12]
+    assert [each.name for each in site.nodes.targets()] == ["local", BUILD[:12]]
+
+
 async def test_variables_that_no_permit_may_list(site):
     await site.connect(await site.let_in())
     for name in ("LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "GITHUB_TOKEN", "PATH"):

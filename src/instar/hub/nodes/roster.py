@@ -9,6 +9,7 @@ from instar.base.errors import InstarError
 from instar.bus.fanout import Pump
 from instar.hub.identity.devices.registry import Registry
 from instar.hub.identity.principals import Grant
+from instar.policy.routing import means_another
 from instar.store.seam import Store
 from instar.wire.devices import Device, DeviceGrant, Role
 from instar.wire.events import Event
@@ -44,15 +45,17 @@ class KnownNode:
 
     @property
     def name(self) -> str:
-        """What people call it: an operator's name wins over what it says of itself."""
+        """What people call it: an operator's name wins over what it says of itself, and none that means another."""
         if self.device is None:
             return LOCAL
-        return self.device.facts.name or self.record.declaration.name or self.id[:12]
+        name = self.device.facts.name or self.record.declaration.name
+        return self.id[:12] if not name or means_another(name) else name
 
     @property
     def alias(self) -> str:
         """The name by which its dialect knows it."""
-        return self.device.alias if self.device is not None else ""
+        alias = self.device.alias if self.device is not None else ""
+        return "" if means_another(alias) else alias
 
     @property
     def declaration(self) -> Declaration:
