@@ -115,9 +115,6 @@ class Dispatch:
         result = msgspec.json.encode(outcome.result) if outcome and outcome.result is not None else b""
         return replace(record, result=result, ended_at=self._stage.clock())
 
-    async def _persist(self, work: Callable[[Transaction], Awaitable[bool]]) -> bool:
-        """Write, and again until the disk takes it: nothing that ran may go without its end."""
-        delays = full_jitter(WRITER_RETRY_S, _RETRY_MAX_S)
     async def _final(self, live: Live) -> Call:
         """Return the call as it is shown at its end; a disk that cannot be read takes only its output from it."""
         call = live.record.view()
@@ -127,6 +124,9 @@ class Dispatch:
             _log.warning("output of a call that ended cannot be read", call=live.id, error=error.message)
             return call
 
+    async def _persist(self, work: Callable[[Transaction], Awaitable[bool]]) -> bool:
+        """Write, and again until the disk takes it: nothing that ran may go without its end."""
+        delays = full_jitter(WRITER_RETRY_S, _RETRY_MAX_S)
         while True:
             try:
                 return await asyncio.shield(self._stage.store.transact(work))
