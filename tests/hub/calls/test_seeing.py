@@ -151,3 +151,25 @@ async def test_output_that_cannot_be_stored_is_counted_and_the_call_goes_on(real
     (real.engine.data_dir / "outputs").write_text("no folder")
     call = await real.ask("shell", args={"command": "echo lost"}, wait=10)
     assert (call.state, call.streams[0].size_bytes, call.streams[0].dropped_bytes) == (CallState.DONE, 5, 5)
+
+
+async def test_jobs_of_others_are_shown_and_ended_by_nobody_else(bench: Bench, box: ScriptedExecutor) -> None:
+    mine, other = await key(bench, "execute"), await key(bench, "execute", "write")
+    own = await bench.ask(target="box", is_background=True, caller=mine)
+    hidden = await bench.ask(target="box", is_background=True, caller=other)
+
+    async def jobs(caller: Caller) -> list[str]:
+        asked = await bench.ask("process", target="box", args={"action": "list"}, caller=caller)
+        await bench.until(lambda: asked.id in box.sinks)
+        told = [{"call_id": each, "command": "x", "is_running": True} for each in (hidden.id, own.id, "call_x")]
+        box.end(asked.id, result={"jobs": told})
+        return [job["call_id"] for job in (await bench.get(asked.id, wait=5)).result["jobs"]]
+
+    assert await jobs(mine) == [own.id]
+    assert await jobs(other) == [hidden.id]
+    assert await jobs(bench.engine.admin) == [hidden.id, own.id]
+    for action in ("output", "kill", "?"):
+        with pytest.raises(InstarError) as refusal:
+            await bench.ask("process", target="box", args={"action": action, "call_id": hidden.id}, caller=mine)
+        assert refusal.value.code == "not_found"
+    assert await bench.ask("process", target="box", args={"action": "output", "call_id": own.id}, caller=mine)

@@ -17,6 +17,7 @@ from instar.wire.limits import CALL_RECALL_S, WRITER_RETRY_S
 
 from . import records
 from .following import Following
+from .jobs import visible
 from .live import Ending, Live, OverError, call_error
 from .machine import MOVES, UNSENT, Move
 from .outputs import Tail
@@ -112,7 +113,9 @@ class Dispatch:
             move, error=ending.error, streams=streams, has_run=has_run,
             exit_status=outcome.exit_status if outcome else None, signal=outcome.signal if outcome else "",
         )  # fmt: skip
-        result = msgspec.json.encode(outcome.result) if outcome and outcome.result is not None else b""
+        result = b""
+        if outcome and outcome.result is not None:
+            result = msgspec.json.encode(await visible(self._stage, record, outcome.result))
         return replace(record, result=result, ended_at=self._stage.clock())
 
     async def _final(self, live: Live) -> Call:

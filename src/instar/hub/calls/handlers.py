@@ -24,6 +24,7 @@ from instar.wire.tools import TOOLS
 
 from . import records
 from .dispatch import Dispatch, with_tails
+from .jobs import check_job
 from .live import Live, Wish
 from .machine import Move
 from .records import CallRecord, Course, Request
@@ -68,6 +69,7 @@ class Handlers:
         self._dispatch = dispatch
         self._streams = Streams(stage)
         self._admitting: dict[str, CallRecord] = {}
+        stage.admits = self._admits
         pump.apply_with("call.admitted", self._admitted)
 
     def bindings(self) -> Bindings:
@@ -118,6 +120,13 @@ class Handlers:
             raise missing("call", call_id)
         return LocatedCall(record, self._room(record), live)
 
+    async def _admits(self, caller: Caller, verb: Verb, call_id: str) -> bool:
+        try:
+            located = await self.find(call_id)
+        except InstarError:
+            return False
+        return self._stage.authority.may(caller, verb, ObjectKind.CALL, located).allowed
+
     def _room(self, record: CallRecord) -> RoomState | None:
         if not record.room:
             return None
@@ -147,6 +156,7 @@ class Handlers:
         """
         wanted = act.params
         request = _request_of(wanted, act.caller)
+        await check_job(self._stage, act.caller, wanted)
         if len(self._stage.living) >= CALLS_LIVE_MAX:
             raise InstarError("overloaded", f"{CALLS_LIVE_MAX:,} calls have not ended", retry_after_s=1.0)
         record = CallRecord(

@@ -1,6 +1,6 @@
 """What the dispatch of every call works with."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from instar.base.clock import Micros
@@ -10,6 +10,7 @@ from instar.hub.identity.authority import Authority
 from instar.hub.identity.principals import Caller
 from instar.hub.rooms.directory import Directory
 from instar.store.seam import Store
+from instar.wire.operation import Verb
 
 from .gate import Gate
 from .live import Live
@@ -19,6 +20,9 @@ from .records import CallRecord
 from .routes import Routes
 from .targets import Targets
 from .turns import Turns
+
+Admits = Callable[[Caller, Verb, str], Awaitable[bool]]
+"""(caller, verb, id of a call) → whether there is such a call, and the caller may do this to it."""
 
 
 @dataclass(slots=True)
@@ -38,6 +42,8 @@ class Stage:
     standing: Callable[[str], Caller | None]
     """The caller that a grant makes, if it still holds."""
     clock: Callable[[], Micros]
+    admits: "Admits" = field(init=False)
+    """Set by the handlers, which find calls."""
     turns: Turns = field(default_factory=Turns)
     living: dict[str, Live] = field(default_factory=dict[str, Live])
     """Every call that has not ended, by id."""
