@@ -155,9 +155,9 @@ def test_a_second_signal_leaves_the_call_to_the_hub(hub: Hub):
 
 
 def test_a_background_call_goes_on_alone(hub: Hub):
-    done = run(hub, "--yes", "--background", "--", "sleep", "60")
-    call_id = done.stdout.decode().strip()
-    assert (done.returncode, call_id.startswith("call_")) == (0, True)
+    done = run(hub, "--yes", "--background", "--shell", "yes | head -c 100000; sleep 60")
+    call_id = done.stdout.decode().removesuffix("\n")
+    assert (done.returncode, call_id.startswith("call_"), call_id.isprintable()) == (0, True, True)
     assert until(hub, call_id, "dispatched", "streaming")["is_background"]
     hub.client.invoke("calls.cancel", {"call_id": call_id})
 

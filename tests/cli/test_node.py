@@ -14,6 +14,7 @@ import pytest
 from instar.base.errors import InstarError
 from instar.cli import copying
 from instar.cli.commands.node.joining import hub_url
+from instar.cli.commands.node.requests import permitted
 from instar.node import allow, config
 from instar.node.config import NodeFolder
 
@@ -294,3 +295,11 @@ def test_the_log_is_named(machine: Machine):
     assert machine.run("logs").out.strip() == str(machine.folder.log)
     assert machine.run("logs", "-f").code == 3
     assert os.fspath(machine.folder.log).endswith("node.log")
+
+
+@pytest.mark.parametrize(
+    ("said", "commands"),
+    [("*", ["*"]), ("y", ["*"]), (" Yes ", ["*"]), ("-", []), ("n", []), ("exec read_*", ["exec", "read_*"])],
+)
+def test_what_is_typed_is_what_it_may_be_asked(said: str, commands: list[str]) -> None:
+    assert permitted(said) == commands

@@ -31,7 +31,7 @@ def test_all_of_it_is_shown():
     for part in (
         "It is dangerous.", "attic (dev_1)", "Operator in room:general", "rm -rf build", "# second line", "/srv",
         "LANG=C", "/usr/bin/rm  executable, 2.0 KiB, sha256 " + "ab" * 32, "it removes recursively",
-        "ls: no rule covers it", "cat: a rule of file asks", "The contents of build may change.",
+        "ls: no rule covers it", "cat: permissions.jsonc says ask", "The contents of build may change.",
     ):  # fmt: skip
         assert part in text
     assert "echo a" not in text

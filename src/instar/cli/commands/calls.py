@@ -10,7 +10,7 @@ from instar.cli.command import Group, command
 from instar.cli.outputs import Answer
 from instar.cli.session import Session
 from instar.cli.targets import TARGET, Place
-from instar.cli.texts import plain, relative, table, visible
+from instar.cli.texts import plain, relative, size, table, visible
 from instar.client.errors import HubError
 
 LATEST = "latest"
@@ -48,9 +48,7 @@ def show(session: Session, call: str) -> Answer:
     CALL is an id, or `latest`.
     """
     found = session.invoke("calls.get", call_id=_id(session, call))
-    long = ("id", "plan", "stdout", "stderr", "args")
-    facts = [(name, plain(value)) for name, value in found.items() if name not in long and value not in ("", [])]
-    return Answer(found, [*table(("CALL", found["id"]), [("what", _what(found)), *facts]), *_wrote(found)])
+    return Answer(found, [*table(("CALL", found["id"]), [("what", _what(found)), *_facts(found)]), *_wrote(found)])
 
 
 @command("instar calls output latest", "instar calls output latest --follow", "instar calls output latest --tail 2000")
@@ -142,6 +140,29 @@ def _ended(call: dict[str, Any]) -> str:
     if call.get("error"):
         return str(call["error"]["code"])
     return "" if call.get("exit_status") is None else str(call["exit_status"])
+
+
+def _facts(call: dict[str, Any]) -> list[tuple[str, str]]:
+    plan: dict[str, Any] = call.get("plan") or {}
+    error: dict[str, str] = call.get("error") or {}
+    env: dict[str, str] = plan.get("env") or {}
+    streams: list[dict[str, Any]] = call.get("streams") or []
+    told = {
+        "in": str(plan.get("cwd", "")),
+        "with": ", ".join(f"{name}={value}" for name, value in env.items()),
+        "error": ": ".join(filter(None, (error.get("code"), error.get("message")))),
+        "hint": error.get("hint", ""),
+        "streams": ", ".join(map(_stream, streams)),
+    }
+    unsaid = ("id", "tool", "args", "plan", "stdout", "stderr", "digest", *told)
+    kept = {name: plain(value) for name, value in call.items() if name not in unsaid and value not in ("", [])}
+    return [(name, value) for name, value in {**kept, **told}.items() if value]
+
+
+def _stream(stream: dict[str, Any]) -> str:
+    name = next((name for name, channel in _CHANNELS.items() if channel == stream["channel"]), stream["channel"])
+    dropped = stream.get("dropped_bytes")
+    return f"{name} {size(stream['size_bytes'])}" + (f" ({size(dropped)} not kept)" if dropped else "")
 
 
 def _wrote(call: dict[str, Any]) -> Iterator[str]:

@@ -50,7 +50,7 @@ class Wish(_Rest):
         """Return how it is run from here."""
         return Manner(
             has_input=self.has_input, has_terminal=self.has_terminal, is_background=self.is_background,
-            is_streamed=is_streamed, says_yes=says_yes,
+            is_streamed=is_streamed and not self.is_background, says_yes=says_yes,
         )  # fmt: skip
 
 

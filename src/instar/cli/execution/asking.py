@@ -7,6 +7,7 @@ from instar.cli.texts import relative, size, visible
 from instar.client.errors import HubError
 from instar.client.link import Link
 
+_LAYERS = {"agent": "the agent's veto", "file": "permissions.jsonc", "remembered": "a remembered rule"}
 Ask = Callable[[str], Awaitable[str]]
 Say = Callable[[str], None]
 
@@ -42,10 +43,17 @@ def _file(file: dict[str, Any]) -> str:
 
 
 def _why(judged: dict[str, Any]) -> str:
+    return f"{judged['value']}: {because(judged)}"
+
+
+def because(judged: dict[str, Any]) -> str:
+    """Return why a value was judged as it was, as people read it."""
     if reason := judged.get("floor") or judged.get("unclear"):
-        return f"{judged['value']}: {reason}"
-    by = f"a rule of {judged.get('layer')} asks" if judged.get("rule_id") else "no rule covers it"
-    return f"{judged['value']}: {by}"
+        return str(reason)
+    if not judged.get("rule_id"):
+        return "no rule covers it"
+    layer = str(judged.get("layer", ""))
+    return f"{_LAYERS.get(layer, layer)} says {judged['action']}"
 
 
 class Decider:

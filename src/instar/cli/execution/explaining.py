@@ -7,6 +7,7 @@ from instar.cli.session import Session
 from instar.cli.texts import table, visible
 from instar.client.errors import HubError
 
+from .asking import because
 from .ends import NOT_RUN
 
 
@@ -51,13 +52,6 @@ def _route(route: dict[str, Any]) -> list[str]:
 
 
 def _verdict(verdict: dict[str, Any]) -> list[str]:
-    rows = [
-        (each["action"], each["value"], each.get("floor") or each.get("unclear") or _rule(each))
-        for each in verdict["judged"]
-    ]
+    rows = [(each["action"], each["value"], because(each)) for each in verdict["judged"]]
     ends = {"allow": "It would run at once.", "ask": "It would wait for an approval.", "deny": "It would be refused."}
     return [*table(("RULES SAY", "OF", "BECAUSE"), rows), ends[verdict["action"]]]
-
-
-def _rule(judged: dict[str, Any]) -> str:
-    return f"rule {judged['rule_id']} of {judged.get('layer')}" if judged.get("rule_id") else "no rule covers it"

@@ -20,6 +20,7 @@ from instar.wire.limits import PAIRING_WINDOW_S
 from .joining import LABEL
 
 EVERYTHING, NOTHING = "*", "-"
+_ANSWERS: dict[str, list[str]] = {NOTHING: [], "n": [], "no": [], "y": [EVERYTHING], "yes": [EVERYTHING]}
 _EVERYWHERE = ("0.0.0.0", "[::]", "::", "*", "")  # noqa: S104 - read, not bound
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
@@ -149,6 +150,11 @@ def commands_in_words(granted: Sequence[str]) -> str:
     return "everything that it offers" if EVERYTHING in granted else "nothing yet"
 
 
+def permitted(said: str) -> list[str]:
+    """Return the globs that somebody typed; who is asked what to permit often answers yes or no."""
+    return _ANSWERS.get(said.strip().lower(), said.split())
+
+
 def _url_from_outside(session: Session) -> str:
     """Return the hub's address as another machine dials it, as far as that is known from here."""
     url = session.access.url
@@ -190,8 +196,7 @@ def _granted(session: Session, commands: Sequence[str], *, bare: bool, yes: bool
     session.output.note(
         "What may it be asked? Names of tools by spaces, * for everything that it offers, - for nothing."
     )
-    said = str(click.prompt("Permit", default=EVERYTHING, err=True)).split()
-    return [] if said == [NOTHING] else said
+    return permitted(str(click.prompt("Permit", default=EVERYTHING, err=True)))
 
 
 def _request(session: Session, named: str | None) -> dict[str, Any]:
