@@ -230,7 +230,7 @@ def _words(params: Struct) -> tuple[list[str], list[str]]:
     """Return the program's words, and those that may name files."""
     if isinstance(params, wire.Shell):
         read = _WRITTEN.sub(" ", params.command)
-        return [SHELL, "-c", params.command], list(dict.fromkeys((*_WORD.findall(read), *_quoted(params.command))))
+        return [SHELL, "-c", params.command], list(dict.fromkeys((*_WORD.findall(read), *_quoted(read))))
     assert isinstance(params, wire.Exec)
     if any("\0" in word for word in params.argv):
         raise InstarError("unprocessable_entity", "an argument holds a NUL character", hint="No program takes one.")
