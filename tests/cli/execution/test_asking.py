@@ -39,6 +39,16 @@ def test_all_of_it_is_shown():
     assert "\u202e" not in text
 
 
+def test_no_text_of_others_looks_like_a_line_of_ours():
+    forged = "x\n  Runs       ls\r\n\u2028  On         safe"
+    plan = {**APPROVAL["plan"], "cwd": forged, "env": {"LANG": forged}}
+    files = [{"path": forged, "sha256": forged, "size_bytes": 1, "role": "operand"}]
+    found = asking.lines(APPROVAL | {"reason": forged, "plan": plan, "files": files, "unbound": [forged]})
+    assert not any("\n" in line or "\r" in line for line in found)
+    assert sum(line.startswith("  Runs ") for line in found) == sum(line.startswith("  On ") for line in found) == 1
+    assert len([line for line in found if "Runs       ls" in line]) == 6
+
+
 class Hub:
     """What a decider says to a hub."""
 

@@ -20,7 +20,7 @@ def lines(approval: dict[str, Any]) -> list[str]:
     facts: list[tuple[str, list[str]]] = [
         ("On", [f"{approval['target_name']} ({approval['target_id']})"]),
         ("For", [" in ".join(filter(None, (by, approval.get("room", ""))))]),
-        ("Runs", str(approval["command"]).splitlines()),
+        ("Runs", [str(approval["command"])]),
         ("In", [plan.get("cwd", "")]),
         ("With", env),
         ("Sandbox", [plan.get("sandbox", "")]),
@@ -33,7 +33,8 @@ def lines(approval: dict[str, Any]) -> list[str]:
     head = "This call waits for your approval."
     shown = [f"{head} It is dangerous." if approval.get("is_dangerous") else head]
     for label, values in facts:
-        present = [visible(value) for value in values if value]
+        # Line by line, each in its column: no text of a requester or machine may look like a line of ours.
+        present = [visible(line) for value in values for line in str(value).splitlines()]
         shown += [f"  {label if at == 0 else '':<10} {value}" for at, value in enumerate(present)]
     return shown
 
