@@ -18,6 +18,7 @@ from instar.wire.execution import (
     Prepared,
     Recalled,
     Start,
+    StreamEnd,
 )
 from instar.wire.limits import LINK_CHUNK_MAX_BYTES, LINK_CREDIT_BYTES
 from instar.wire.native.flow import FlowFaultError
@@ -167,6 +168,22 @@ async def test_a_call_goes_on_on_another_stream(link, executor):
     executor.chunk(2, 1, 100, memoryview(b"new"))
     assert first.heard == ["started"]
     assert second.heard == ["started", (1, 100, b"new")]
+
+
+async def test_an_end_that_is_repeated_before_the_node_goes_on_leaves_no_output_behind(link, executor):
+    outcome = Outcome("call_1", Ended.DONE, 0, streams=[StreamEnd(1, 39)])
+
+    def answer(method, params, stream):
+        assert executor.ended(outcome)
+        executor.chunk(stream, 1, 9, memoryview(b"x" * 20))
+        return {}
+
+    link.answers["resume"] = answer
+    sink = Sink()
+    await executor.resume("call_1", {1: 9, 2: 0}, sink)
+    executor.chunk(1, 1, 29, memoryview(b"y" * 10))
+    assert executor.ended(outcome)
+    assert sink.heard == [(1, 9, b"x" * 20), "started", (1, 29, b"y" * 10), outcome]
 
 
 async def test_the_end_of_the_link_severs_every_call(link, executor):

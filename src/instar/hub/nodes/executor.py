@@ -41,7 +41,7 @@ _UNKNOWN_FATE = ("timeout", "node_away")
 class _Followed:
     """One call whose bytes travel on a stream of this link."""
 
-    __slots__ = ("allowed", "call_id", "has_started", "inflows", "input", "pending", "sink", "stream")
+    __slots__ = ("allowed", "call_id", "has_started", "inflows", "input", "is_asked", "pending", "sink", "stream")
 
     def __init__(self, call_id: str, stream: int, sink: CallSink, offsets: Mapping[int, int]) -> None:
         self.call_id = call_id
@@ -53,6 +53,16 @@ class _Followed:
         """How much input the sink was let send."""
         self.pending: deque[tuple[int, memoryview]] = deque()
         self.has_started = False
+        self.is_asked = True
+        """Whether the node has not answered yet that it follows."""
+
+    def lacks_output_of(self, outcome: Outcome) -> bool:
+        """Return whether the node kept more output than came here."""
+        return any(
+            self.inflows[Channel(end.channel)].taken < end.size_bytes - end.dropped_bytes
+            for end in outcome.streams
+            if end.channel in self.inflows
+        )
 
     def begun(self) -> None:
         """Say once that it runs."""
@@ -152,6 +162,9 @@ class LinkExecutor:
         followed = self._by_call.get(outcome.call_id)
         if followed is None:
             return False
+        if followed.is_asked and followed.lacks_output_of(outcome):
+            # Said before the node was asked to go on: it says so again behind the output.
+            return True
         self._forget(followed)
         followed.sink.ended(outcome)
         return True
@@ -208,6 +221,8 @@ class LinkExecutor:
             if error.code not in _UNKNOWN_FATE:
                 self._forget(followed)
             raise
+        finally:
+            followed.is_asked = False
         if self._by_call.get(call_id) is followed:
             followed.begun()
 
