@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import contextlib
+import hashlib
 import os
 import random
 from collections.abc import AsyncIterator, Sequence
@@ -124,6 +125,33 @@ async def test_each_call_ends_once_whenever_the_link_is_cut(node: Node) -> None:
     states = collections.Counter(each["state"] for each in ended.values())
     print(f"{node.cutter.cuts} cuts, {len(ended)} calls: {dict(states)}")
     assert states["done"] > 0
+
+
+INPUT_PIECES = 24
+INPUT_PIECE = 500_000
+
+
+async def test_input_comes_whole_and_once_whenever_the_link_is_cut(node: Node) -> None:
+    hub = node.hub
+    await node.connected()
+    body = {"tool": "exec", "args": {"argv": ["sha256sum"]}, "target": "faults", "if_away": "queue", "has_input": True}
+    begun = await asked(hub, "POST", "/v1/calls", body)
+    digest, http = hashlib.sha256(), Http(hub)
+    try:
+        for piece in range(INPUT_PIECES):
+            content = random.Random(piece).randbytes(INPUT_PIECE)
+            digest.update(content)
+            if piece % 5 == 3:
+                node.cutter.cut()
+            eof = "&eof=true" if piece == INPUT_PIECES - 1 else ""
+            path = f"/v1/calls/{begun['id']}/input?offset={piece * INPUT_PIECE}{eof}"
+            status, answer = await http.ask("POST", path, content)
+            assert status == 200, answer
+    finally:
+        http.close()
+    while begun["state"] not in OVER:
+        begun = await asked(hub, "GET", f"/v1/calls/{begun['id']}?wait=20")
+    assert (begun["state"], begun["stdout"]) == ("done", f"{digest.hexdigest()}  -\n")
 
 
 async def check(node: Node, ended: dict[int, dict[str, Any]]) -> None:

@@ -85,7 +85,7 @@ class Executor(Protocol):
         ...
 
     async def resume(self, call_id: str, offsets: Mapping[int, int], sink: CallSink) -> None:
-        """Go on with the output of a call that still runs, or its outcome, from these offsets."""
+        """Go on with the output of a call that still runs, or its outcome, from these offsets; its input too."""
         ...
 
     def settle(self, call_id: str) -> None:

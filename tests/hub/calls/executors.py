@@ -249,6 +249,8 @@ class ScriptedExecutor:
         """Whether a `start` that raises `node_away` was heard nevertheless."""
         self.kept_in: Sandbox | None = None
         """What its plans say of the sandbox; None: what is asked."""
+        self.received: dict[str, int] = {}
+        """How much input of a call came here, as the ledger says."""
         self.settled: list[str] = []
         self.given: dict[tuple[str, int], int] = {}
 
@@ -294,7 +296,8 @@ class ScriptedExecutor:
         if call_id not in self.ledger:
             return LedgerEntry(call_id, LedgerState.UNKNOWN)
         outcome = self.ledger[call_id]
-        return LedgerEntry(call_id, LedgerState.ENDED if outcome else LedgerState.RUNNING, outcome)
+        produced = {"0": self.received.get(call_id, 0)}
+        return LedgerEntry(call_id, LedgerState.ENDED if outcome else LedgerState.RUNNING, outcome, produced)
 
     async def resume(self, call_id: str, offsets: Mapping[int, int], sink: CallSink) -> None:
         self._ask("resume", (call_id, dict(offsets)))

@@ -1,7 +1,7 @@
 """What is asked before a call runs, and how it ends when the answer is no, never comes, or its way breaks."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -217,7 +217,7 @@ async def test_a_queued_call_is_taken_up_again_where_its_output_stood(bench: Ben
     box.is_reached = True
     bench.target.come("box")
     await bench.until(lambda: call.id in box.sinks)
-    assert ("resume", (call.id, {1: 4, 2: 0})) in box.asked
+    assert ("resume", (call.id, {1: 4, 2: 0, 0: 0})) in box.asked
     box.sinks[call.id].output(1, 0, b"one\ntwo\n")
     box.end(call.id)
     ended = await bench.get(call.id, wait=5)
@@ -315,6 +315,51 @@ async def test_without_a_ledger_a_call_of_an_earlier_process_is_lost(make_bench:
     await bench.restart()
     ended = await bench.get(call.id, wait=5)
     assert (ended.state, code(ended)) == (CallState.LOST, "node_away")
+
+
+async def test_input_that_a_broken_link_lost_is_sent_again(bench: Bench, box: ScriptedExecutor) -> None:
+    call = await bench.ask(target="box", has_input=True, if_away="queue")
+    await bench.until(lambda: call.id in box.sinks)
+    live = bench.calls.handlers.live(call.id)
+    assert live is not None
+    live.input.write(0, b"one ")
+    box.received[call.id] = 3
+    box.sever()
+    bench.target.leave("box")
+    await bench.until(lambda: bench.waits_for(call.id) == "waits for Box to come back")
+    live.input.write(4, b"two")
+    box.is_reached = True
+    box.asked.clear()
+    bench.target.come("box")
+    await bench.until(lambda: any(method == "resume" for method, _ in box.asked))
+    await bench.pause()
+    assert [what for method, what in box.asked if method == "write"] == [(call.id, 3, b" "), (call.id, 4, b"two")]
+
+
+async def test_after_a_restart_input_goes_on_where_its_machine_has_it(bench: Bench, box: ScriptedExecutor) -> None:
+    call = await bench.ask(target="box", has_input=True)
+    await bench.until(lambda: call.id in box.sinks)
+    box.received[call.id] = 3
+    box.is_reached = False
+    await bench.restart()
+    written = asyncio.ensure_future(
+        bench.do(bench.engine.admin, "calls.input", call_id=call.id, body=lambda: _chunks(b"two"), eof=True)
+    )
+    await bench.until(lambda: bench.waits_for(call.id) == "waits for Box to come back")
+    box.is_reached = True
+    bench.target.come("box")
+    assert (await written).offset == 6
+    assert ("write", (call.id, 3, b"two")) in box.asked
+    live = bench.calls.handlers.live(call.id)
+    assert live is not None
+    live.input.end(6)
+    with pytest.raises(InstarError, match="goes on at 6"):
+        live.input.write(7, b"gap")
+
+
+async def _chunks(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
 
 
 @pytest.fixture

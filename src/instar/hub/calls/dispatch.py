@@ -49,6 +49,7 @@ class Dispatch:
         live.is_recovered = live.state not in UNSENT
         if live.is_recovered:
             live.severed = "the hub was restarted"
+            live.input.forget()
         else:
             live.wait_early(CALL_RECALL_S)
         self.begin(live)

@@ -7,7 +7,7 @@ from instar.base.clock import MICROS_PER_S
 from instar.base.errors import InstarError
 from instar.hub.execution import Executor
 from instar.wire.calls import CallError
-from instar.wire.execution import CallOrder, Ended, LedgerEntry, LedgerState, Outcome, Preparation, Start
+from instar.wire.execution import CallOrder, Channel, Ended, LedgerEntry, LedgerState, Outcome, Preparation, Start
 from instar.wire.limits import CALL_KILL_GRACE_S, CALL_OBEY_S, CALL_QUEUE_S, CALL_RECALL_S
 
 from .live import AWAY, Ending, Live, Sink, call_error, wished
@@ -130,8 +130,11 @@ class Following:
         live.expect_end(self._left_s(live, entry))
         if entry.state is not LedgerState.UNKNOWN:
             if entry.outcome is None or _lacks_output(live, entry.outcome):
-                await executor.resume(live.id, live.output.offsets(), live.sink)
-                await live.input.connect(executor)
+                received = entry.produced.get(str(int(Channel.STDIN)), 0)
+                offsets = {**live.output.offsets(), int(Channel.STDIN): received}
+                await executor.resume(live.id, offsets, live.sink)
+                await live.input.connect(executor, received)
+                live.let_input()
             else:
                 live.outcome = entry.outcome
             return None
@@ -141,6 +144,7 @@ class Following:
         try:
             await executor.start(live.start or _start_of(live), live.sink)
             await live.input.connect(executor)
+            live.let_input()
         except InstarError as error:
             if error.code in AWAY:
                 raise

@@ -110,7 +110,7 @@ class Live:
         self.final: Call | None = None
         """The call at its end."""
         self.watches: set[CallWatch] = set()
-        self.input = CallInput(record.id, has_input=record.request.has_input)
+        self.input = CallInput(record.id, has_input=record.request.has_input, is_kept=record.request.is_queued)
         self._granted: dict[int, int] = {}
         self._changed: set[asyncio.Future[None]] = set()
         self._telling = Telling(fanout, record.id, record.home)
@@ -268,6 +268,12 @@ class Live:
         self.approval = approval
         self.news.set()
 
+    def let_input(self) -> None:
+        """Say how far input is taken to whoever writes it."""
+        for watch in tuple(self.watches):
+            watch.input_allowed(self.input.upto)
+        self.wake()
+
     # Its output
 
     def extent(self, channel: int) -> tuple[int, int]:
@@ -321,11 +327,8 @@ class Sink:
 
     def allowed(self, upto: int) -> None:
         """The executor takes the call's input up to this offset."""
-        if self._live.sink is self and upto > self._live.input.upto:
-            self._live.input.upto = upto
-            for watch in tuple(self._live.watches):
-                watch.input_allowed(upto)
-            self._live.wake()
+        if self._live.sink is self and self._live.input.taken(upto):
+            self._live.let_input()
 
     def ended(self, outcome: Outcome) -> None:
         """The call has ended."""

@@ -10,7 +10,7 @@ from instar.wire.execution import CallOrder
 from instar.wire.limits import LINK_CHUNK_MAX_BYTES, WAIT_MAX_S
 
 from . import records
-from .live import Live
+from .live import AWAY, Live
 from .outputs import gone
 from .records import CallRecord
 from .stage import Stage
@@ -47,6 +47,8 @@ class Streams:
         live, params = act.object.live, act.params
         if live is None:
             raise InstarError("conflict", f"call {act.object.record.id!r} has ended: it takes no input")
+        if params.offset is None:
+            await _room_for(live, 1)
         at = live.input.offset if params.offset is None else params.offset
         if act.body is not None:
             async for chunk in act.body():
@@ -55,10 +57,13 @@ class Streams:
                     await _room_for(live, at + len(piece))
                     live.input.write(at, piece)
                     at += len(piece)
-        if params.eof:
-            executor = live.input.end(live.input.offset)
-            if executor is not None:
+        if params.eof and (executor := live.input.end(live.input.offset)) is not None:
+            try:
                 await executor.order("close_input", CallOrder(live.id, size_bytes=live.input.offset))
+            except InstarError as error:
+                # One that is away is told when it is back; the call's own task sees to that, or ends the call.
+                if error.code not in AWAY:
+                    raise
         return InputTaken(live.input.offset)
 
     async def output(self, act: Act[OutputQuery, Located]) -> OutputRange:
@@ -100,8 +105,10 @@ async def _room_for(live: Live, upto: int) -> None:
     Raises:
         InstarError: `timeout` when it takes nothing for long.
     """
+    before, deadline = live.input.upto, time.monotonic() + WAIT_MAX_S
     while upto > live.input.upto and live.final is None:
-        before = live.input.upto
-        await live.changed(WAIT_MAX_S)
-        if live.input.upto == before and live.final is None:
+        if live.input.upto > before:
+            before, deadline = live.input.upto, time.monotonic() + WAIT_MAX_S
+        if (left_s := deadline - time.monotonic()) <= 0:
             raise InstarError("timeout", f"call {live.id!r} reads no input", hint="Go on at the offset that it has.")
+        await live.changed(left_s)
