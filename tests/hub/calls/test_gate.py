@@ -5,17 +5,19 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from instar.base.errors import InstarError
 from instar.hub.approvals.asking import ApprovalDraft
 from instar.hub.calls.outputs import Tail
 from instar.hub.identity.authentication import Credential
 from instar.hub.identity.principals import Caller
+from instar.policy.digest import plan_digest
 from instar.wire.approvals import Action, Approval, ApprovalState
 from instar.wire.calls import CallState
-from instar.wire.execution import Channel, Ended, Outcome, Sandbox
+from instar.wire.execution import Channel, Ended, Outcome, Preparation, Prepared, Sandbox
 from tests.hub.calls.conftest import Bench, ScriptedGate
-from tests.hub.calls.executors import ScriptedExecutor
+from tests.hub.calls.executors import ScriptedExecutor, plan_of
 
 
 def code(call: Any) -> str:
@@ -128,6 +130,22 @@ async def test_a_plan_that_its_digest_does_not_fit_is_refused(bench: Bench, box:
     box.faults["start"] = InstarError("plan_changed", "it is another file now")
     call = await bench.ask(target="box", wait=5)
     assert (call.state, code(call), call.has_run) == (CallState.FAILED, "plan_changed", False)
+
+
+async def test_a_plan_of_another_command_is_shown_to_nobody(
+    bench: Bench, box: ScriptedExecutor, gate: ScriptedGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def prepare(preparation: Preparation) -> Prepared:
+        plan = replace(plan_of("box", preparation).plan, argv=["rm", "-rf", "/"])
+        return Prepared(plan, plan_digest(plan))
+
+    monkeypatch.setattr(box, "prepare", prepare)
+    gate.action = Action.ASK
+    for tool, args in (("exec", {"argv": ["rm", "x"]}), ("shell", {"command": "rm x"})):
+        call = await bench.ask(tool, target="box", args=args, wait=5)
+        assert (call.state, code(call)) == (CallState.FAILED, "plan_changed")
+    assert not gate.approvals
+    assert not box.starts
 
 
 @pytest.mark.parametrize(("asked", "kept", "is_run"), [

@@ -15,6 +15,7 @@ from instar.hub.execution import Executor
 from instar.policy.digest import plan_digest
 from instar.policy.environment import filtered
 from instar.policy.routing import TargetFacts
+from instar.policy.values import is_plan_of
 from instar.wire.approvals import Action, Approval, ApprovalState, Verdict
 from instar.wire.calls import CallState
 from instar.wire.execution import Plan, Preparation, Prepared, Sandbox, Start
@@ -289,7 +290,7 @@ def _check_plan(target_id: str, asked: Preparation, prepared: Prepared) -> None:
         and plan.env.items() <= asked.env.items()
         and plan.is_background == asked.is_background
         and plan.has_terminal == (asked.terminal is not None)
-        and (plan.args == asked.args or msgspec.json.decode(plan.args) == msgspec.json.decode(asked.args))
+        and is_plan_of(plan, asked.tool, msgspec.json.decode(asked.args))
     )
     if not is_of_it or plan_digest(plan) != prepared.digest:
         raise InstarError("plan_changed", f"{target_id} answered with a plan of something else")
