@@ -12,6 +12,7 @@ from instar.base.errors import InstarError
 from instar.wire.codes import CODES
 
 from . import exits
+from .texts import visible
 
 FORMATS = ("text", "json", "jsonl", "none")
 """json: exactly one document. jsonl: one document a line; streams are always so."""
@@ -101,7 +102,7 @@ class Output:
             self.document({"ok": False, "error": body})
         else:
             head = click.style("Error", fg="red", bold=True)
-            self.note(f"{head}: could not {purpose}: {error.message}.\n  {hint}\n  Code: {error.code}")
+            self.note(f"{head}: could not {purpose}: {visible(error.message)}.\n  {visible(hint)}\n  Code: {error.code}")
         return exits.exit_code(error.code)
 
 

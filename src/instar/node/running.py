@@ -23,6 +23,7 @@ class Ending:
     ended: Ended
     code: str = ""
     message: str = ""
+    hint: str = ""
 
 
 class Run:

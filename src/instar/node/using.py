@@ -33,7 +33,8 @@ async def use(
     except asyncio.CancelledError:
         ending = Ending(Ended.CANCELLED, "cancelled", "it was cancelled")
     except InstarError as error:
-        ending = Ending(Ended.CANCELLED if error.code == "cancelled" else Ended.FAILED, error.code, error.message)
+        ended = Ended.CANCELLED if error.code == "cancelled" else Ended.FAILED
+        ending = Ending(ended, error.code, error.message, error.hint)
     except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
         ending = Ending(Ended.FAILED, "internal_error", f"`{tool}` failed: {error!r}"[:500])
     return Outcome(
@@ -41,6 +42,7 @@ async def use(
         ending.ended,
         code=ending.code,
         message=ending.message,
+        hint=ending.hint,
         result=result,
         streams=streams.ends(),
         duration_s=round(time.monotonic() - began_at, 6),

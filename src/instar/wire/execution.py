@@ -158,6 +158,8 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
     code: str = ""
     """Row of `wire.codes` when it failed."""
     message: str = ""
+    hint: str = ""
+    """The next step, when it failed."""
     result: Any = None
     """What a tool that runs no program answers: any JSON value; None: nothing."""
     streams: list[StreamEnd] = []

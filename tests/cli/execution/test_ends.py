@@ -57,3 +57,8 @@ def test_what_a_person_is_told(call: dict[str, Any], said: str):
 def test_names_of_signals():
     assert ends.number("INT") == ends.number("SIGINT") == signal.SIGINT
     assert ends.number("NONSENSE") == 0
+
+
+def test_what_a_machine_says_does_not_steer_the_terminal():
+    error = {"code": "internal_error", "message": "\x1b[2Jgone", "hint": "\x1b]0;mine\x07"}
+    assert "\x1b" not in "".join(ends.told({"id": "c", "state": "failed", "target_name": "\x1b[1m", "error": error}))

@@ -162,7 +162,10 @@ async def test_a_watcher_gets_everything_in_order_then_the_end(bench: Bench) -> 
     assert at == 9_000_000
     assert heard[-1].state is CallState.DONE
     heard.clear()
-    await bench.calls.watch(bench.engine.admin, call.id, Watcher(), {1: 8_999_990})
+    watch.write(3, b"too late: the end was said")
+    watch = await bench.calls.watch(bench.engine.admin, call.id, Watcher(), {1: 8_999_990})
+    watch.write(0, b"too late as well")
+    watch.close_input(16)
     await bench.until(lambda: len(heard) == 2)
     assert heard[0] == (1, 8_999_990, bytes(10))
 

@@ -96,7 +96,7 @@ def approve(
 @_DIGEST
 @_YES
 def deny(session: Session, approval: str | None, *, feedback: str, digest: str, yes: bool) -> Answer:
-    """Do not let a call run.
+    """Refuse to let a call run.
 
     APPROVAL is its id, or the id of its call; it may be left out while one waits.
     """

@@ -17,6 +17,7 @@ def lines(approval: dict[str, Any]) -> list[str]:
     plan = approval["plan"]
     by = f"agent {approval['agent_id']}" if approval.get("agent_id") else approval.get("requester_name", "")
     env = [f"{name}={value}" for name, value in plan.get("env", {}).items()]
+    asking = [each for each in approval.get("judged", []) if each["action"] != "allow"]
     facts: list[tuple[str, list[str]]] = [
         ("On", [f"{approval['target_name']} ({approval['target_id']})"]),
         ("For", [" in ".join(filter(None, (by, approval.get("room", ""))))]),
@@ -26,7 +27,7 @@ def lines(approval: dict[str, Any]) -> list[str]:
         ("Sandbox", [plan.get("sandbox", "")]),
         ("Files", [_file(each) for each in approval.get("files", [])]),
         ("Not bound", list(approval.get("unbound", []))),
-        ("Asks for", [_why(each) for each in approval.get("judged", []) if each["action"] != "allow"]),
+        ("Asks for", list(dict.fromkeys(_why(each) for each in asking))),
         ("It says", [approval.get("reason", "")]),
         ("Expires", [relative(approval["expires_at"])]),
     ]

@@ -3,6 +3,8 @@
 import signal
 from typing import Any
 
+from instar.cli.texts import visible
+
 TIMED_OUT = 124
 """Its time was over."""
 NOT_RUN = 125
@@ -51,8 +53,8 @@ def _error(call: dict[str, Any]) -> dict[str, str]:
 
 def told(call: dict[str, Any]) -> list[str]:
     """Return what a person is told about an end that is not simply the command's."""
-    error = _error(call)
-    where = call.get("target_name") or "the machine"
+    error = {name: visible(text) for name, text in _error(call).items()}
+    where = visible(call.get("target_name") or "the machine")
     match call["state"]:
         case "done" if call.get("signal"):
             return [f"It was ended by SIG{str(call['signal']).removeprefix('SIG')}."]

@@ -186,7 +186,7 @@ class Calls:
             return (end.size_bytes - end.dropped_bytes, end.size_bytes) if end else (0, 0)
 
         watch = CallWatch(
-            record.id, watcher, offsets, stage.outputs, extent, _Input(None, stage.scope), lambda _: None
+            record.id, watcher, offsets, stage.outputs, extent, _Unheard(), lambda _: None
         )  # fmt: skip
         watch.ended(await self.handlers.settled(located))
         stage.scope.start(f"watch {record.id}", watch.run())
@@ -238,10 +238,15 @@ class _Input(Input):
         self._scope = scope
 
     def write(self, offset: int, content: bytes) -> None:
-        self._allowed().input.write(offset, content)
+        live = self._allowed()
+        # Who writes to a call that has just ended hears of its end, not of the input.
+        if not live.input.is_closed:
+            live.input.write(offset, content)
 
     def close_input(self, size_bytes: int) -> None:
         live = self._allowed()
+        if live.input.is_closed:
+            return
         executor = live.input.end(size_bytes)
         if executor is not None:
             order = executor.order("close_input", CallOrder(live.id, size_bytes=size_bytes))
@@ -251,6 +256,16 @@ class _Input(Input):
         if self._live is None:
             raise InstarError("forbidden", "needs the right to manage this call", hint="Its requester may write to it.")
         return self._live
+
+
+class _Unheard(Input):
+    """The input of a call that has ended: nobody takes it, and who writes it hears of the end."""
+
+    def write(self, offset: int, content: bytes) -> None:
+        """Drop it."""
+
+    def close_input(self, size_bytes: int) -> None:
+        """There is nothing to end."""
 
 
 async def _told(work: Coroutine[Any, Any, None]) -> None:

@@ -29,7 +29,8 @@ class CallInput:
         self._waiting: deque[tuple[int, bytes]] = deque()
         """What nobody was told yet, or may have been told in vain."""
         self._executor: Executor | None = None
-        self._is_closed = False
+        self.is_closed = False
+        """Whether the call has ended."""
 
     def forget(self) -> None:
         """Take none until its executor has said how much came: an earlier process of the hub took it."""
@@ -104,13 +105,13 @@ class CallInput:
 
     def close(self) -> None:
         """The call has ended."""
-        self._is_closed = True
+        self.is_closed = True
         self._waiting.clear()
 
     def _check(self, offset: int) -> None:
         if not self._has_input:
             raise InstarError("conflict", f"call {self._call_id!r} has no input", hint="Ask for it with `has_input`.")
-        if self._is_closed:
+        if self.is_closed:
             raise InstarError("conflict", f"call {self._call_id!r} has ended: it takes no input")
         if offset > self.offset:
             raise InstarError("conflict", f"the input goes on at {self.offset}, not at {offset}")

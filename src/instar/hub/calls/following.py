@@ -178,7 +178,8 @@ def _ending_of(live: Live, outcome: Outcome) -> Ending:
         # It was cancelled as it was told; why it was to end, the hub knows.
         return Ending(wish.move, call_error(wish.code, wish.message, _hint(wish.code)), outcome)
     code = outcome.code or _CODES[outcome.ended]
-    return Ending(move, call_error(code, outcome.message or f"it {outcome.ended}", _hint(code)), outcome)
+    message = outcome.message or f"it {outcome.ended}"
+    return Ending(move, call_error(code, message, outcome.hint or _hint(code)), outcome)
 
 
 def _hint(code: str) -> str:
