@@ -100,6 +100,10 @@ class TargetSource(Protocol):
         """Return what can be chosen, connected or not."""
         ...
 
+    def target(self, target_id: str) -> TargetFacts | None:
+        """Return one of them by its id, at no greater cost however many there are."""
+        ...
+
     def executor(self, target_id: str) -> Executor | None:
         """Return the executor of a target that can be reached now."""
         ...

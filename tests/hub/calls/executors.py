@@ -58,6 +58,9 @@ class Target:
             for each in self.executors
         ]
 
+    def target(self, target_id: str) -> TargetFacts | None:
+        return next((each for each in self.targets() if each.id == target_id), None)
+
     def executor(self, target_id: str) -> Executor | None:
         return None if target_id in self.away else self.executors.get(target_id)
 

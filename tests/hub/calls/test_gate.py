@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from instar.base.errors import InstarError
 from instar.hub.approvals.asking import ApprovalDraft
+from instar.hub.calls import records
 from instar.hub.calls.outputs import Tail
 from instar.hub.identity.authentication import Credential
 from instar.hub.identity.principals import Caller
@@ -333,6 +334,22 @@ async def test_without_a_ledger_a_call_of_an_earlier_process_is_lost(make_bench:
     await bench.restart()
     ended = await bench.get(call.id, wait=5)
     assert (ended.state, code(ended)) == (CallState.LOST, "node_away")
+    await bench.until(lambda: call.id in box.settled)
+    await bench.restart()
+    assert await bench.engine.store.read(records.owed) == []
+
+
+async def test_a_machine_is_let_forget_what_it_repeats_in_vain(bench: Bench, box: ScriptedExecutor) -> None:
+    call = await bench.ask(target="box")
+    await bench.until(lambda: call.id in box.sinks)
+    box.end(call.id)
+    await bench.get(call.id, wait=5)
+    box.settled.clear()
+    bench.calls.stray("elsewhere", Outcome(call.id, Ended.DONE))
+    bench.calls.stray("box", Outcome(call.id, Ended.DONE))
+    bench.calls.stray("box", Outcome("call_of_a_hub_before_its_backup", Ended.DONE))
+    await bench.until(lambda: len(box.settled) == 2)
+    assert set(box.settled) == {call.id, "call_of_a_hub_before_its_backup"}
 
 
 async def test_input_that_a_broken_link_lost_is_sent_again(bench: Bench, box: ScriptedExecutor) -> None:

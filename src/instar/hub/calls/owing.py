@@ -42,9 +42,12 @@ class Owing:
 
     async def _tell(self, target_id: str, owed: set[str]) -> None:
         executor = self._targets.executor(target_id)
-        if executor is None or not executor.keeps_ledger:
-            if executor is None:
-                self._owed.setdefault(target_id, set()).update(owed)
+        if executor is None:
+            self._owed.setdefault(target_id, set()).update(owed)
+            return
+        if not executor.keeps_ledger:
+            for call_id in owed:
+                self.settled(executor, call_id)
             return
         left = sorted(owed)
         try:
@@ -65,10 +68,14 @@ class Owing:
         self._scope.start(f"settle {call_id}", self._store.transact(lambda tx: records.paid(tx, call_id)))
 
     async def settle_stray(self, target_id: str, call_id: str) -> None:
-        """Let a target's ledger forget a call of its own that ended here."""
+        """Let a target's ledger forget a call of its own that ended here, or that an older backup knows nothing of."""
         record = await self._store.read(lambda reader: records.find(reader, call_id))
         executor = self._targets.executor(target_id)
-        if executor is not None and record is not None and record.is_ended and record.course.target_id == target_id:
+        if executor is None:
+            return
+        if record is None:
+            executor.settle(call_id)
+        elif record.is_ended and record.course.target_id == target_id:
             self.settled(executor, call_id)
 
 

@@ -29,11 +29,7 @@ class Targets:
 
     def find(self, target_id: str) -> TargetFacts | None:
         """Return one target by its id, or None."""
-        for source in self._sources:
-            for target in source.targets():
-                if target.id == target_id:
-                    return target
-        return None
+        return next((found for source in self._sources if (found := source.target(target_id)) is not None), None)
 
     def named(self, ref: str) -> TargetFacts | None:
         """Return what an expression means now, as a call that names it would be routed; None: nothing."""
@@ -81,12 +77,7 @@ class Targets:
                 del self._waiting[target_id]
 
     def _source(self, target_id: str) -> TargetSource | None:
-        if len(self._sources) == 1:
-            return self._sources[0]
-        for source in self._sources:
-            if any(target.id == target_id for target in source.targets()):
-                return source
-        return None
+        return next((source for source in self._sources if source.target(target_id) is not None), None)
 
     def _connected(self, target_id: str) -> None:
         self._returns[target_id] = self._returns.get(target_id, 0) + 1

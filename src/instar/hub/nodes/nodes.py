@@ -141,6 +141,11 @@ class Nodes:
         """Return every node that was let in, and the hub's own machine."""
         return [self._facts(node) for node in self.roster]
 
+    def target(self, target_id: str) -> TargetFacts | None:
+        """Return one of them, or None."""
+        node = self.roster.get(target_id)
+        return self._facts(node) if node is not None else None
+
     def executor(self, target_id: str) -> Executor | None:
         """Return what carries calls out on a node that can be reached."""
         if target_id == LOCAL:

@@ -66,6 +66,11 @@ class SshTargets:
         """Return every SSH target. Each can be tried at any time; what is in its way is said when it is."""
         return [self._facts(located) for located in self.inventory.targets()]
 
+    def target(self, target_id: str) -> TargetFacts | None:
+        """Return one of them, or None."""
+        located = self.inventory.get(target_id)
+        return self._facts(located) if located is not None and located.id == target_id else None
+
     def executor(self, target_id: str) -> SshExecutor | None:
         """Return what carries calls out on a target."""
         located = self.inventory.get(target_id)
