@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from instar.base.errors import InstarError
+from instar.node.supervision.tree import IS_LINUX
 from instar.policy.digest import plan_digest
 from instar.wire.execution import Preparation, Sandbox, Start
 from instar.wire.limits import PLAN_FILES_MAX
@@ -57,6 +58,14 @@ async def test_files_behind_quotes_and_letters_of_options_are_bound(bench: Bench
     read = await bench.machine.prepare(bench.asked("shell", {"command": "sh 'two words'; sort -frules"}))
     named = {Path(fact.path).name for fact in read.plan.files if fact.role == "operand"}
     assert named == {"two words", "rules"}
+
+
+@pytest.mark.skipif(not IS_LINUX, reason="only Linux has these")
+async def test_files_of_the_kernel_have_no_end_and_are_named(bench: Bench) -> None:
+    names = ["/proc/self/pagemap", "/proc/self/mem", "/proc/self/ns/user"]
+    prepared = await bench.machine.prepare(bench.asked("exec", {"argv": ["true", *names]}))
+    said = " ".join(prepared.unbound)
+    assert all(name in said for name in names)
 
 
 async def test_what_is_too_large_or_too_many_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

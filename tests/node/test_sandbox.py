@@ -35,6 +35,17 @@ async def test_it_has_processes_of_its_own(bench: Bench) -> None:
     assert int(taken.out) < 8
 
 
+@pytest.mark.parametrize("kind", [Sandbox.STRICT, Sandbox.NETWORK])
+async def test_it_cannot_take_the_mounts_away(bench: Bench, kind: Sandbox) -> None:
+    line = (
+        "grep CapEff /proc/self/status; for in in '' 'unshare -Urm'; do "
+        f"$in umount {bench.state} && echo AWAY; $in mount -o remount,rw,bind / && echo AWAY; done; true"
+    )
+    taken = await bench.shell(line, sandbox=kind)
+    assert (await taken.end()).exit_status == 0
+    assert taken.out.split() == [b"CapEff:", b"0" * 16]
+
+
 @pytest.mark.parametrize(("kind", "reached"), [(Sandbox.STRICT, False), (Sandbox.NETWORK, True), (Sandbox.NONE, True)])
 async def test_it_reaches_the_network_only_if_that_is_asked_for(bench: Bench, kind: Sandbox, reached: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:

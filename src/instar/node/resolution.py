@@ -4,6 +4,7 @@ Everything is opened before it is looked at, and what is opened is what runs: th
 What the system leaves open between looking and running is said in words, for whoever approves.
 """
 
+import errno
 import hashlib
 import os
 import stat
@@ -132,7 +133,11 @@ def find_program(name: str, cwd: str, path_env: str) -> str:
 
 
 def digest_of(descriptor: int) -> str:
-    """Return the SHA-256 of an open file; one that has not changed since is not read again."""
+    """Return the SHA-256 of an open file; one that has not changed since is not read again.
+
+    Raises:
+        OSError: It cannot be read, or has no end, as files of the kernel.
+    """
     seen = tuple(mark(descriptor))
     if (known := _known.get(seen)) is not None:
         _known.move_to_end(seen)
@@ -141,6 +146,8 @@ def digest_of(descriptor: int) -> str:
     while block := os.pread(descriptor, _BLOCK_BYTES, offset):
         digest.update(block)
         offset += len(block)
+        if offset > PLAN_FILE_MAX_BYTES:
+            raise OSError(errno.EFBIG, "it holds more than it says")
     if tuple(mark(descriptor)) == seen and time.time_ns() - os.fstat(descriptor).st_ctime_ns > _SETTLED_NS:
         _known[seen] = digest.hexdigest()
         while len(_known) > _KNOWN_MAX:
@@ -189,6 +196,8 @@ class _Facts:
                 continue
             try:
                 self._operand(descriptor)
+            except OSError as error:
+                self._resolved.unbound.append(f"{path} cannot be bound, so it may change: {error.strerror}.")
             finally:
                 os.close(descriptor)
         if self._left_out:

@@ -58,10 +58,11 @@ def wrapped(sandbox: Sandbox, *, roots: Sequence[str], hidden: Sequence[str], cw
     The system is there to read, the granted roots to write; `/tmp`, `/run`, processes and (unless `network`) the
     network are its own. The account's home and the folders in `hidden` (the node's key and ledger) are not there at
     all, save for the programs on its PATH and what is granted. Of a home that is granted itself, what is hidden in it
-    (keys, settings, what runs at login) is empty, and what is written there is gone with the program.
+    (keys, settings, what runs at login) is empty, and what is written there is gone with the program. Where the node
+    runs as root it has no capability there: with those it would take the mounts away again.
     """
     home, roots, hidden = os.path.realpath(account.home), sorted(_real(roots)), sorted(_real(hidden))
-    words = [bubblewrap(), "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/"]
+    words = [bubblewrap(), "--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--ro-bind", "/", "/"]
     words += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108 - inside
     if sandbox is Sandbox.NETWORK:
         words += ["--share-net"]
