@@ -102,7 +102,8 @@ class Output:
             self.document({"ok": False, "error": body})
         else:
             head = click.style("Error", fg="red", bold=True)
-            self.note(f"{head}: could not {purpose}: {visible(error.message)}.\n  {visible(hint)}\n  Code: {error.code}")
+            said = visible(f"could not {purpose}: {error.message}.\n  {hint}")
+            self.note(f"{head}: {said}\n  Code: {error.code}")
         return exits.exit_code(error.code)
 
 
