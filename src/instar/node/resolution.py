@@ -28,6 +28,7 @@ _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _SETTLED_NS = 2_000_000_000
 """A file that changed less than this ago is hashed again each time: its times may not tell the next change."""
 _KNOWN_MAX = 1_024
+_KERNEL = ("/proc/", "/sys/")
 _FIRST_LINE_BYTES = 256
 _INTERPRETERS_MAX = 4
 EXECUTABLE, OPERAND = "executable", "operand"
@@ -207,7 +208,9 @@ class _Facts:
 
     def _operand(self, descriptor: int) -> None:
         mode = os.fstat(descriptor).st_mode
-        if stat.S_ISREG(mode):
+        if stat.S_ISREG(mode) and (path := _path_of(descriptor)).startswith(_KERNEL):
+            self._resolved.unbound.append(f"{path} is the kernel's, and is another with each reading.")
+        elif stat.S_ISREG(mode):
             self._add(descriptor, _path_of(descriptor), OPERAND)
         elif stat.S_ISDIR(mode) and (path := _path_of(descriptor)) not in self._seen:
             self._seen.add(path)
