@@ -21,6 +21,11 @@ RUNNERS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatu
 KILLERS = {
     "hub/identity/tailnet.py": "the command that it started itself, in a session of its own",
     "server/lifecycle.py": "the hub's own process",
+    "node/terminal.py": "the foreground of a terminal that it opened",
+    "node/telemetry/installed.py": "a program that it asked for its version, in a session of its own",
+    "node/supervision/tree.py": "what it or its descendants started, found by parent and start time",
+    "node/supervision/supervisor.py": "the group of the program that it started itself",
+    "node/tools/finding.py": "the search that it started itself",
 }
 """Where signals are sent, and to whom."""
 SHELL_WORDS = ("pkill", "killall", "pgrep")

@@ -197,7 +197,7 @@ NEEDS_NONE = {"hub.health", "hub.ready", "devices.challenge", "devices.outcome",
 """Operations that look at no credential."""
 SIGN_IN_REFUSED = {401, 429}
 """Wrong, or too often wrong: passwords lock the address."""
-STATUS_OF_ALLOWED = {200, 201, 202, 404, 409, 502}
+STATUS_OF_ALLOWED = {200, 201, 202, 404, 409, 424}
 """The acts of those who are let in; what one of them has removed is not there for the next, nor an SSH host."""
 
 

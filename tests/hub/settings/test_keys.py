@@ -19,7 +19,7 @@ HOST = {
 }  # fmt: skip
 """The keys by which somebody at a door could open the hub wider, or make it run or read something."""
 HOST_SERVER = {"server.public_url", "server.allowed_origins", "server.allowed_hosts", "server.trusted_proxies"}
-LIVE_SECTIONS = {"limits", "uploads", "delivery", "loops", "runs"}
+LIVE_SECTIONS = {"limits", "uploads", "delivery", "loops", "runs", "calls", "approvals"}
 
 
 def test_each_key_has_one_variable_and_each_variable_one_key() -> None:

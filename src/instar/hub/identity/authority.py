@@ -323,7 +323,9 @@ def _asks_call(authority: Authority, caller: Caller, call: CallFacts | None) -> 
 
 
 def _reads_call(authority: Authority, caller: Caller, call: CallFacts | None) -> str:
-    if call is None or call.requester == caller.principal.id:
+    if call is None:
+        return _scope(Scope.EXECUTE, Scope.APPROVE, *CONVERSING)(authority, caller, call)
+    if call.requester == caller.principal.id:
         return ""
     is_reached = caller.grant.rooms is None or (call.room is not None and authority.admits_room(caller, call.room))
     if is_reached and not _approves(authority, caller, call):

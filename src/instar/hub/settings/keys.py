@@ -38,6 +38,7 @@ RELOADS: Mapping[str, Reload] = {
     "nodes": Reload.LIVE,
     "nodes.local": Reload.HOST,
     "calls": Reload.LIVE,
+    "approvals": Reload.LIVE,
     "log": Reload.RESTART,
     "log.level": Reload.LIVE,
 }
