@@ -211,7 +211,8 @@ class Ledger:
                 self._later = later + self._later
                 failure = InstarError("internal_error", f"the node's ledger cannot be written: {error}")
                 for begin in begins:
-                    begin.answer.set_exception(failure)
+                    if not begin.answer.done():
+                        begin.answer.set_exception(failure)
                 if not begins:
                     return
             else:

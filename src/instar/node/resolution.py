@@ -100,16 +100,6 @@ def resolve(argv: Sequence[str], cwd: str, path_env: str, named: Sequence[str]) 
     return resolved
 
 
-def open_folder(cwd: str) -> tuple[int, str]:
-    """Open a working directory; return its descriptor and its path without links.
-
-    Raises:
-        InstarError: `not_found`.
-    """
-    resolved = _open_folder(cwd)
-    return resolved.folder, resolved.cwd
-
-
 def find_program(name: str, cwd: str, path_env: str) -> str:
     """Return the path of a program, as a shell finds it.
 

@@ -95,13 +95,13 @@ class Approvals:
         """Return what the rules say of a call, with the rules that `always` would remember of it."""
         return self._deciding.judge(draft)
 
-    async def request(self, draft: ApprovalDraft, verdict: Verdict | None = None) -> Approval:
+    async def request(self, draft: ApprovalDraft) -> Approval:
         """Ask for an approval, once for each call; see `Deciding.request`.
 
         Raises:
             InstarError: `plan_changed`, `overloaded`.
         """
-        return await self._deciding.request(draft, verdict)
+        return await self._deciding.request(draft)
 
     def on_decided(self, callback: Callable[[Approval], None]) -> None:
         """Call back on the loop with each approval that waits no more."""

@@ -35,7 +35,7 @@ class Deciding:
         """Return what the rules say of a call."""
         return judged(self._rulebook.layers(draft.agent_id), draft, self._clock())
 
-    async def request(self, draft: ApprovalDraft, verdict: Verdict | None = None) -> Approval:
+    async def request(self, draft: ApprovalDraft) -> Approval:
         """Ask for an approval, once for each call: a repeat returns it as it stands.
 
         Raises:
@@ -45,7 +45,7 @@ class Deciding:
         if plan_digest(draft.prepared.plan) != draft.prepared.digest:
             raise InstarError("plan_changed", "the digest that came with the plan is not the plan's")
         at = self._clock()
-        record = made(draft, verdict or self.judge(draft), at, self.expires_s)
+        record = made(draft, self.judge(draft), at, self.expires_s)
 
         async def work(tx: Transaction) -> ApprovalRecord:
             known = await records.find(tx, draft.call_id)

@@ -25,7 +25,6 @@ _REFUSED = 255
 """What the client ends with when it is its own affair; a remote program may end so as well."""
 _END_S = 5.0
 """How long the client may take to end by itself once both streams have."""
-_END_OF_INPUT = b"\x04"
 _HANDED_OVER = re.compile(r"Authenticated to |Authentication succeeded")
 _STATUS = re.compile(r"rtype exit-status")
 _SIGNAL = re.compile(r"rtype exit-signal")
