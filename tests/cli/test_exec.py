@@ -323,7 +323,7 @@ def test_a_person_leaves_a_terminal(hub: Hub):
         assert "instar calls show" in seat.seen
     call = latest(hub)
     assert call["state"] in ("dispatched", "streaming")
-    hub.client.invoke("calls.cancel", {"call_id": call["id"]})
+    hub.client.invoke("calls.signal", {"call_id": call["id"], "signal": "HUP"})
     with terminal(hub, "exec", "-t", "--yes", "--shell", "echo on; cat") as seat:
         seat.expect("on")
         seat.type("~.")
