@@ -20,7 +20,7 @@ if __name__ == "__main__":
     install("--ignore-scripts", folder=FOLDER)
     command = FOLDER / "node_modules" / "openclaw" / "openclaw.mjs"
     with tempfile.TemporaryDirectory() as home:
-        subprocess.run(
+        subprocess.run(  # noqa: S603 - the command that was just installed
             [NODE, command, "--version"], env={"PATH": os.environ["PATH"], "HOME": home}, check=True,
             timeout=FIRST_RUN_S,
         )  # fmt: skip
