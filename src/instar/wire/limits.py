@@ -411,6 +411,8 @@ APPROVAL_S = 3_600.0
 """How long a call waits for a decision (setting `approvals.expires_s`)."""
 APPROVALS_MAX = 1_000
 """Calls that wait for an approval at once."""
+APPROVALS_OF_ONE_MAX = 200
+"""Of one requester: nobody takes the place of all others."""
 RULE_GLOB_MAX_CHARS = 4_096
 RULE_EXPIRES_MAX_S = 31_536_000.0
 RULES_LAYER_MAX = 1_000

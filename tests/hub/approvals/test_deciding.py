@@ -9,7 +9,7 @@ import pytest
 
 from instar.base.errors import InstarError
 from instar.wire.approvals import Action, ApprovalState, Rule
-from instar.wire.limits import APPROVAL_S, APPROVALS_MAX
+from instar.wire.limits import APPROVAL_S, APPROVALS_MAX, APPROVALS_OF_ONE_MAX
 
 from .conftest import World, draft
 
@@ -228,14 +228,15 @@ async def test_listing_waits_for_something_to_decide(world: World) -> None:
     assert (await other_room).approvals == []
 
 
-async def test_there_is_an_end_to_what_may_wait(world: World) -> None:
+@pytest.mark.parametrize(("requester", "count"), [("", APPROVALS_MAX), ("agent_coder", APPROVALS_OF_ONE_MAX)])
+async def test_there_is_an_end_to_what_may_wait(world: World, requester: str, count: int) -> None:
     async def many(tx: Any) -> None:
-        for at in range(APPROVALS_MAX):
+        for at in range(count):
             await tx.execute(
                 "INSERT INTO approvals (org, id, call_id, digest, plan_digest, state, requester, room, body, question,"
-                " created_at, expires_at) VALUES ('home', ?1, ?1, 'd', 'd', 'pending', '', '', '{}', '{}', 0, 0)",
-                f"filler_{at}",
-            )
+                " created_at, expires_at) VALUES ('home', ?1, ?1, 'd', 'd', 'pending', ?2, '', '{}', '{}', 0, 0)",
+                f"filler_{at}", requester,
+            )  # fmt: skip
 
     await world.engine.store.transact(many)
     await refused("overloaded", world.ask())

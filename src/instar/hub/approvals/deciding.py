@@ -9,7 +9,7 @@ from instar.base.errors import InstarError
 from instar.policy.digest import plan_digest
 from instar.store.seam import Store, Transaction
 from instar.wire.approvals import Action, Approval, ApprovalState, Judged, Verdict
-from instar.wire.limits import APPROVALS_MAX
+from instar.wire.limits import APPROVALS_MAX, APPROVALS_OF_ONE_MAX
 
 from . import records
 from .asking import ApprovalDraft, drafted, judged, made
@@ -53,12 +53,12 @@ class Deciding:
                 if known.plan_digest != record.plan_digest or known.target_id != record.target_id:
                     raise InstarError("plan_changed", f"the approval {known.id} of this call is for another plan")
                 return known
-            waiting = await tx.row(
-                "SELECT COUNT(*) FROM approvals WHERE org = ?1 AND state = ?2", records.HOME, ApprovalState.PENDING
-            )
-            if waiting and waiting[0] >= APPROVALS_MAX:
+            waiting = await records.count_pending(tx)
+            own = await records.count_pending(tx, draft.requester)
+            if waiting >= APPROVALS_MAX or own >= APPROVALS_OF_ONE_MAX:
+                whose = f"{own:,} calls of {draft.requester}" if waiting < APPROVALS_MAX else f"{waiting:,} calls"
                 raise InstarError(
-                    "overloaded", f"{APPROVALS_MAX:,} calls wait for an approval already",
+                    "overloaded", f"{whose} wait for an approval already",
                     hint="Decide some with `instar approvals list`.", retry_after_s=60.0,
                 )  # fmt: skip
             await records.put(tx, record, at)

@@ -73,6 +73,15 @@ async def pending(reader: Reader) -> list[ApprovalRecord]:
     return [_approval(row[0]) for row in rows]
 
 
+async def count_pending(reader: Reader, requester: str = "") -> int:
+    """Return how many wait, in all or of one requester."""
+    row = await reader.row(
+        "SELECT COUNT(*) FROM approvals WHERE org = ?1 AND state = ?2 AND (?3 = '' OR requester = ?3)",
+        HOME, ApprovalState.PENDING, requester,
+    )  # fmt: skip
+    return row[0] if row else 0
+
+
 async def decided(reader: Reader, state: ApprovalState | None, room: str, limit: int) -> list[ApprovalRecord]:
     """Return those that wait no more, newest first."""
     rows = await reader.rows(
