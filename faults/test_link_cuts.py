@@ -19,7 +19,7 @@ from instar.node.config import NodeFolder
 from instar.node.main import serve
 
 IS_LONG = bool(os.environ.get("INSTAR_FAULTS_LONG"))
-CUTS = int(os.environ.get("INSTAR_FAULTS_CUTS", "2000" if IS_LONG else "200"))
+CUTS = int(os.environ.get("INSTAR_FAULTS_CUTS", "2000" if IS_LONG else "100"))
 AT_ONCE = 6
 """Calls under way at each cut."""
 OVER = {"done", "failed", "cancelled", "expired", "lost"}
