@@ -170,9 +170,10 @@ def terminal(hub: Hub, *args: str, rows: int = 30, columns: int = 100) -> "Gener
     """Run `instar …` at a terminal of its own."""
     pid, fd = pty.fork()
     if pid == 0:
+        # Before the program looks: the person's side would come too late on a busy machine.
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         os.execve(BIN / "instar", ["instar", *args], {**hub.environ, "TERM": "xterm"})
     seat = Terminal(pid, fd)
-    seat.resize(rows, columns)
     try:
         yield seat
     finally:

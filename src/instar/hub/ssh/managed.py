@@ -126,13 +126,17 @@ class ManagedRemote:
         self._connection = connection
         self._process = process
         self._has_terminal = has_terminal
+        self._broken = ""
 
     async def read(self, channel: Channel, max_bytes: int) -> bytes:
         """See `way.Remote`."""
         stream = self._process.stdout if channel is Channel.STDOUT else self._process.stderr
-        with contextlib.suppress(asyncssh.Error, OSError):
+        try:
             return await stream.read(max_bytes)
-        return b""
+        except (asyncssh.Error, OSError) as error:
+            # Not the end of what it wrote: whatever status came, something may be missing.
+            self._broken = str(error) or "the connection broke"
+            return b""
 
     async def write(self, content: bytes) -> None:
         """See `way.Remote`."""
@@ -154,6 +158,8 @@ class ManagedRemote:
     async def ended(self) -> Exit:
         """See `way.Remote`."""
         await self._process.wait_closed()
+        if self._broken:
+            return Exit(broken=self._broken)
         if self._process.exit_signal is not None:
             return Exit(signal=self._process.exit_signal[0])
         if self._process.exit_status is not None:
