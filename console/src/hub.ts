@@ -374,7 +374,8 @@ export class Hub {
       this.#access.received(event);
       this.#machines.received(event);
       this.#calls.received(event);
-      if (this.#view.timelines[key]) this.#setTimeline(key, (now) => withEvent(now, event));
+      // What is said while the conversation on screen is being loaded belongs to it: not all of it is in the history.
+      if (this.#view.timelines[key] || key === this.#view.open) this.#setTimeline(key, (now) => withEvent(now, event));
       if (event.type === "message.created") this.#heard(key, event.message as unknown as Message);
       if (event.type === "hub.stopped" || event.type === "hub.resumed") this.#set({ isStopped: event.type === "hub.stopped" });
       if (/^(room|dm|agent|thread)\./.test(event.type) && !event.type.startsWith("agent.wake.")) this.#refreshSoon();

@@ -274,6 +274,7 @@ def test_the_palette_goes_everywhere_by_keyboard(page: Page, hub: Hub) -> None:
     page.keyboard.press("Escape")
     expect(search).to_have_count(0)
     page.keyboard.press("Control+k")
+    expect(search).to_be_focused()
     page.keyboard.type("gener")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/console/room/general$"))
@@ -445,7 +446,7 @@ def test_a_stopped_loop_is_told(own_page: Page, own_hub: Hub) -> None:
         own_hub.invoke("agents.register", requested_agent_id=agent)
     own_hub.room("ring", "ping", "pong")
     own_page.goto("/console/room/ring")
-    expect(own_page.get_by_text("Live", exact=True)).to_be_visible()
+    expect(own_page.get_by_text("Nothing has been said here yet")).to_be_visible()
     cause = own_hub.say("ring", "go")[0]["event_id"]
     turns = cycle(("ping", "pong"))
 

@@ -120,7 +120,7 @@ class Calls:
         """
         self._stage.is_closing = True
         for live in self._stage.living.values():
-            live.wake()
+            live.changes.tell()
         tasks = [live.task for live in self._stage.living.values() if live.task is not None]
         for task in tasks:
             task.cancel()

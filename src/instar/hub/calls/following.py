@@ -55,7 +55,7 @@ class Following:
         executor, wish = live.executor, live.wish
         if executor is None or wish is None:
             return
-        live.at(CALL_KILL_GRACE_S + CALL_OBEY_S, live.give_up)
+        live.timers.at(CALL_KILL_GRACE_S + CALL_OBEY_S, live.give_up)
         try:
             await executor.order("cancel", CallOrder(live.id, reason=wish.message))
         except InstarError as error:
@@ -77,7 +77,7 @@ class Following:
         live.input.disconnect()
         patience_s = CALL_QUEUE_S if request.is_queued else CALL_RECALL_S
         live.has_given_up = False
-        patience = live.at(patience_s, live.give_up)
+        patience = live.timers.at(patience_s, live.give_up)
         live.seen = -1
         target_id = live.record.course.target_id
         self._stage.targets.await_return(target_id, live.news.set)

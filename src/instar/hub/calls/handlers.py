@@ -195,7 +195,7 @@ class Handlers:
         while not (live.final or self._stage.is_closing) and (left_s := deadline - time.monotonic()) > 0:
             if until_decided and was_waiting and live.state is not CallState.AWAITING_APPROVAL:
                 break
-            await live.changed(left_s)
+            await live.changes.next(left_s)
         return live.view()
 
     async def get(self, act: Act[AwaitCall, LocatedCall]) -> Call:

@@ -20,6 +20,7 @@ from .machine import ENDED, Move
 from .outputs import CHANNELS, Outputs
 from .records import CallRecord
 from .telling import Telling
+from .times import Changes, Timers
 from .watching import CallWatch
 
 _GRANT_STEP_BYTES = LINK_CREDIT_BYTES // 4
@@ -84,7 +85,7 @@ class Live:
         self.task: asyncio.Task[None] | None = None
         self.turn = ""
         """The target on which it holds a turn."""
-        self._timers: list[asyncio.TimerHandle] = []
+        self.timers = Timers()
         self._overdue: asyncio.TimerHandle | None = None
         self._is_interruptible = False
         self._is_patient = False
@@ -112,7 +113,8 @@ class Live:
         self.watches: set[CallWatch] = set()
         self.input = CallInput(record.id, has_input=record.request.has_input, is_kept=record.request.is_queued)
         self._granted: dict[int, int] = {}
-        self._changed: set[asyncio.Future[None]] = set()
+        self.changes = Changes()
+        """Each move, byte and end of the call."""
         self._telling = Telling(fanout, record.id, record.home)
 
     @property
@@ -140,22 +142,7 @@ class Live:
     def become(self, record: CallRecord, waits_for: str = "") -> None:
         """Take what is on disk now, and wake who waits for a change."""
         self.record, self.waits_for = record, waits_for
-        self.wake()
-
-    async def changed(self, timeout_s: float) -> None:
-        """Wait until the call moves, writes or ends, or the time is up."""
-        waiter = asyncio.get_running_loop().create_future()
-        self._changed.add(waiter)
-        try:
-            await asyncio.wait((waiter,), timeout=timeout_s)
-        finally:
-            self._changed.discard(waiter)
-
-    def wake(self) -> None:
-        """Wake who waits for a change."""
-        for waiter in self._changed:
-            if not waiter.done():
-                waiter.set_result(None)
+        self.changes.tell()
 
     def end(self, call: Call) -> None:
         """Say that it has ended to whoever waits and watches."""
@@ -163,8 +150,8 @@ class Live:
         self.final = call
         self.input.close()
         self.waits_for = ""
-        self.stop_timers()
-        self.wake()
+        self.timers.stop()
+        self.changes.tell()
         for watch in tuple(self.watches):
             watch.ended(call)
 
@@ -183,7 +170,7 @@ class Live:
         """Let the call expire if it has not been sent so long after it first waits."""
         if not self._is_patient:
             self._is_patient = True
-            self.at(wait_s, partial(self.stop, Wish(Move.EXPIRE, "expired", "it waited too long")))
+            self.timers.at(wait_s, partial(self.stop, Wish(Move.EXPIRE, "expired", "it waited too long")))
 
     async def interruptibly(self, work: Awaitable[T]) -> T:
         """Await something that a wish to end the call may break off; only its own task does, before it is sent.
@@ -223,25 +210,12 @@ class Live:
         if self.wish is not None:
             raise OverError(wished(self.wish))
 
-    def at(self, delay_s: float, act: Callable[[], None]) -> asyncio.TimerHandle:
-        """Do something so many seconds from now, unless the call has ended by then."""
-        timer = asyncio.get_running_loop().call_later(delay_s, act)
-        self._timers = [each for each in self._timers if not each.cancelled()]
-        self._timers.append(timer)
-        return timer
-
-    def stop_timers(self) -> None:
-        """Do nothing more of what was to be done later."""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
-
     def expect_end(self, left_s: float) -> None:
         """Let the call expire when its executor, who is reached, should long have ended it; only if it has a limit."""
         if self._overdue is not None:
             self._overdue.cancel()
         if self.record.request.timeout_s:
-            self._overdue = self.at(max(left_s, 0.0) + CALL_KILL_GRACE_S + CALL_OBEY_S, self._is_overdue)
+            self._overdue = self.timers.at(max(left_s, 0.0) + CALL_KILL_GRACE_S + CALL_OBEY_S, self._is_overdue)
 
     def _is_overdue(self) -> None:
         # While its executor is away it may have ended in time: that is asked when it is back.
@@ -257,7 +231,7 @@ class Live:
     def wait_early(self, wait_s: float) -> None:
         """Let a call of an earlier process wait so long for its target to come back."""
         self.is_early = True
-        self.at(wait_s, self._no_longer_early)
+        self.timers.at(wait_s, self._no_longer_early)
 
     def _no_longer_early(self) -> None:
         self.is_early = False
@@ -272,7 +246,7 @@ class Live:
         """Say how far input is taken to whoever writes it."""
         for watch in tuple(self.watches):
             watch.input_allowed(self.input.upto)
-        self.wake()
+        self.changes.tell()
 
     # Its output
 
@@ -300,7 +274,7 @@ class Live:
             self.executor.allow(self.id, channel, upto)
         for watch in tuple(self.watches):
             watch.stored()
-        self.wake()
+        self.changes.tell()
 
     def began_anew(self) -> None:
         """Grant credit anew: the way to the executor is another one."""

@@ -235,7 +235,7 @@ class Preparing:
         record = replace(record, prepared=prepared)
         if not await asyncio.shield(stage.store.transact(partial(records.dispatch, call=record))):
             raise OverError(Ending(Move.FAIL, call_error("conflict", "it has ended before")))
-        live.stop_timers()
+        live.timers.stop()
         live.become(record)
         live.check_wish()
         live.expect_end(timeout_s)

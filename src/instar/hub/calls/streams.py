@@ -83,7 +83,7 @@ class Streams:
             left_s = 0.0 if is_ended or self._stage.is_closing else deadline - time.monotonic()
             if at < stream.stored or left_s <= 0:
                 break
-            await live.changed(left_s)
+            await live.changes.next(left_s)
         size = max(0, min(query.limit, stream.stored - at))
         piece = await self._stage.outputs.read(live.id, query.channel, at, size)
         return OutputRange(at, len(piece.content), stream.stored, stream.dropped, is_ended, piece.content)
@@ -111,4 +111,4 @@ async def _room_for(live: Live, upto: int) -> None:
             before, deadline = live.input.upto, time.monotonic() + WAIT_MAX_S
         if (left_s := deadline - time.monotonic()) <= 0:
             raise InstarError("timeout", f"call {live.id!r} reads no input", hint="Go on at the offset that it has.")
-        await live.changed(left_s)
+        await live.changes.next(left_s)
