@@ -62,7 +62,7 @@ async def test_a_machine_can_be_named_only_where_there_is_a_choice(desk: Desk) -
     assert list(tools) == ["nodes_list", "nodes_describe", "nodes_select", "exec", *FILE_TOOLS]
     assert set(tools["exec"]["properties"]) == {"command", "timeout", "working_dir", "node"}
     assert tools["exec"]["required"] == ["command"]
-    assert "Box (box)" in tools["exec"]["properties"]["node"]["description"]
+    assert tools["exec"]["properties"]["node"]["description"].endswith("Connected now: Local, Box.")
     assert tools["exec"]["additionalProperties"] is False
     assert set(tools["read_file"]["properties"]) == {"path", "start_line", "end_line", "node"}
     desk.bench.target.leave("box")

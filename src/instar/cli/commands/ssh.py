@@ -141,7 +141,9 @@ def test(session: Session, target: str) -> Answer:
     found = _target(session, target)
     outcome = session.invoke("ssh.test", ssh_target_id=found["id"])
     if outcome["ok"]:
-        return Answer(outcome, [f"{found['label']} answered in {outcome['duration_s']:.1f} s: {outcome['message']}."])
+        note = outcome["message"].partition("; ")[2]
+        said = f"{found['label']} answered in {outcome['duration_s']:.1f} s{'; ' if note else ''}{note}."
+        return Answer(outcome, [said])
     lines = [f"{found['label']}: {outcome['message']} ({outcome['failure_code']}).", f"  {outcome['hint']}"]
     return Answer(outcome, lines, code=exits.DEGRADED)
 

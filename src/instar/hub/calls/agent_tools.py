@@ -94,7 +94,7 @@ class AgentTools:
     async def _list_nodes(self, act: Act[UseTool, WantedCall]) -> ToolResult:
         found = await self.invoke(act.caller, nodes.LIST, nodes.NodeQuery())
         shown: list[dict[str, Any]] = [_shown(node) for node in found.nodes]
-        return ToolResult(_text(shown), data={"nodes": shown})
+        return ToolResult("\n".join(map(_text, shown)), data={"nodes": shown})
 
     async def _describe(self, act: Act[UseTool, WantedCall], arguments: DescribeNode) -> ToolResult:
         node = await self.invoke(act.caller, nodes.GET, nodes.NodeRef(arguments.node))
@@ -194,13 +194,14 @@ def _wrote(call: Call) -> str:
 
 def _shown(node: nodes.Node) -> dict[str, Any]:
     shown: dict[str, Any] = msgspec.to_builtins(node)
-    for hidden in ("fingerprint", "permit", "details", "path_env"):
+    # What it declares but may not be asked is of no use to a model, nor is who gave which label.
+    for hidden in ("fingerprint", "permit", "details", "path_env", "declared", "given_labels", "calls_max"):
         shown.pop(hidden, None)
     return shown
 
 
 def _text(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value), indent=1).decode()
+    return msgspec.json.encode(value).decode()
 
 
 __all__ = ["NODES_DESCRIBE", "NODES_LIST", "NODES_SELECT", "AgentTools"]

@@ -1,6 +1,7 @@
 """The tools that a model is shown: names, descriptions and JSON Schemas, made of the structs that nodes decode."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -83,21 +84,30 @@ def catalogue(targets: Sequence[TargetFacts]) -> list[AgentTool]:
     """Return every tool as it is now; `node` is among the arguments only when there is a choice."""
     reached = [each for each in targets if each.is_connected]
     has_choice = len(reached) > 1 or any(each.kind != "local" for each in reached)
-    return [_tool(name, reached if has_choice else []) for name in names()]
+    known = _known(reached, targets) if has_choice else ""
+    return [_tool(name, known) for name in names()]
 
 
-def _tool(name: str, choices: Sequence[TargetFacts]) -> AgentTool:
+def _tool(name: str, known: str) -> AgentTool:
     parameters = _schema(arguments_of(name))
     description = str(parameters.pop("description", "")) or TOOLS[name].summary
-    if choices and takes_node(name):
-        known = ", ".join(_named(each) for each in choices[:_NAMED_MAX])
+    if known and takes_node(name):
         node = {**_NODE, "description": f"The machine to use instead of the chosen one. Connected now: {known}."}
         parameters["properties"] = {**parameters["properties"], "node": node}
     return AgentTool(name, description, parameters)
 
 
-def _named(target: TargetFacts) -> str:
-    return target.id if target.name in ("", target.id) else f"{target.name} ({target.id})"
+def _known(choices: Sequence[TargetFacts], targets: Sequence[TargetFacts]) -> str:
+    """Return the choices by their names; a long id only where the name alone would not be enough."""
+    bearers = Counter(each.name.casefold() for each in targets)
+    shared = {name for name, count in bearers.items() if count > 1}
+    return ", ".join(_named(each, shared) for each in choices[:_NAMED_MAX])
+
+
+def _named(target: TargetFacts, shared: Collection[str]) -> str:
+    if target.name in ("", target.id):
+        return target.id
+    return f"{target.name} ({target.id})" if target.name.casefold() in shared else target.name
 
 
 def _schema(params: type[Struct]) -> dict[str, Any]:

@@ -98,17 +98,24 @@ def node_of(session: Session, named: str) -> dict[str, Any]:
 def _row(node: dict[str, Any]) -> Sequence[object]:
     telemetry: dict[str, Any] = node.get("telemetry") or {}
     return (
-        node["id"][:_SHORT], _name(node), node["kind"], "connected" if node.get("is_connected") else "away",
+        node["id"][:_SHORT], _name(node), node["kind"], _state(node),
         node.get("platform", "") or "-", commands_of(node), _percent(telemetry), _free(telemetry),
         relative(node["last_seen_at"]) if node.get("last_seen_at") else "-",
     )  # fmt: skip
+
+
+def _state(node: dict[str, Any]) -> str:
+    if node["kind"] == "ssh":
+        # Nothing is known of it until it is dialled.
+        return "-" if node.get("is_connected") else "unusable"
+    return "connected" if node.get("is_connected") else "away"
 
 
 def _facts(node: dict[str, Any]) -> list[tuple[str, object]]:
     return [
         ("name", _name(node)),
         ("kind", f"{node['kind']} {node.get('dialect', '')}".strip()),
-        ("state", "connected" if node.get("is_connected") else "away"),
+        ("state", _state(node)),
         ("platform", f"{node.get('platform', '')} {node.get('version', '')}".strip() or "-"),
         ("fingerprint", node.get("fingerprint", "") or "-"),
         ("labels", _labels(node) or "-"),
