@@ -110,10 +110,12 @@ function Facts({ approval }: { approval: Approval }) {
   );
 }
 
+const LAYERS: Record<string, string> = { agent: "the agent's veto", file: "permissions.jsonc", remembered: "a remembered rule" };
+
 function why({ value, action, floor, unclear, rule_id, layer }: NonNullable<Approval["judged"]>[number]): string {
   if (floor) return `${value}: ${floor}`;
   if (unclear) return `${value}: ${unclear}`;
-  return `${value}: ${rule_id ? `a rule of ${layer} says ${action}` : "no rule covers it"}`;
+  return `${value}: ${rule_id ? `${LAYERS[layer ?? ""] ?? layer} says ${action}` : "no rule covers it"}`;
 }
 
 type Step = "choose" | "always" | "deny";

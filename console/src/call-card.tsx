@@ -29,7 +29,7 @@ export const CallRow = memo(function CallRow({ card }: { card: CallCard }) {
       <div className="flex flex-wrap items-center gap-x-2 gap-y-1 border-b border-line px-3 py-1.5 text-sm">
         <Dot call={call} />
         <span className="min-w-0 truncate">
-          <bdi className="font-medium">{who}</bdi> <span className="text-quiet">{call.has_run || isEnded(call) ? "ran" : "asks for"} {call.tool} on</span> <bdi className="font-medium">{call.target_name || "…"}</bdi>
+          <bdi className="font-medium">{who}</bdi> <span className="text-quiet">{call.has_run ? "ran" : isEnded(call) ? "asked for" : "asks for"} {call.tool} on</span> <bdi className="font-medium">{call.target_name || "…"}</bdi>
         </span>
         <span className="grow" />
         <span role="status" className={`min-w-0 break-words ${call.state === "failed" || call.state === "lost" || call.exit_status ? "text-bad" : "text-quiet"}`}>

@@ -175,7 +175,7 @@ function Waiting({ callId }: { callId: string }) {
   const approval = useHub((view) => view.machines.approvals.find((each) => each.call_id === callId));
   if (!approval) return <p className="border-b border-line bg-busy-soft px-3 py-2 text-sm text-busy">Somebody with scope approve must allow it first: in their console, or with <code className="font-mono">instar approvals approve {callId}</code>.</p>;
   return (
-    <div className="max-h-[60%] overflow-y-auto border-b border-line p-3">
+    <div className="max-h-[85%] shrink-0 overflow-y-auto border-b border-line p-3">
       <ApprovalCard approval={approval} />
     </div>
   );

@@ -16,7 +16,7 @@ from instar.policy.digest import plan_digest
 from instar.policy.environment import filtered
 from instar.policy.routing import TargetFacts
 from instar.policy.values import is_plan_of
-from instar.wire.approvals import Action, Approval, ApprovalState, Verdict
+from instar.wire.approvals import Action, Approval, ApprovalState, Judged, Layer, Verdict
 from instar.wire.calls import CallState
 from instar.wire.execution import Plan, Preparation, Prepared, Sandbox, Start
 from instar.wire.limits import CALL_QUEUE_S
@@ -27,6 +27,11 @@ from .live import AWAY, Ending, Live, OverError, Sink, call_error
 from .machine import Move
 from .stage import Stage
 
+_SETS: dict[str, str] = {
+    Layer.AGENT: "the agent's veto",
+    Layer.FILE: "permissions.jsonc",
+    Layer.REMEMBERED: "a remembered rule",
+}
 _RANKS = {Sandbox.NONE: 0, Sandbox.NETWORK: 1, Sandbox.STRICT: 2}
 
 
@@ -298,10 +303,11 @@ def _check_plan(target_id: str, asked: Preparation, prepared: Prepared) -> None:
 
 def _why(verdict: Verdict) -> str:
     denied = [each for each in verdict.judged if each.action is Action.DENY]
-    said = "; ".join(
-        f"`{each.value}` is denied" + (f" by rule {each.rule_id}" if each.rule_id else "") for each in denied
-    )
-    return said or "the rules deny it"
+    return "; ".join(f"`{each.value}` is denied{_by(each)}" for each in denied) or "the rules deny it"
+
+
+def _by(judged: Judged) -> str:
+    return f" by {_SETS.get(judged.layer, 'a rule')} ({judged.rule_id})" if judged.rule_id else ""
 
 
 def _allowed_by(verdict: Verdict) -> str:

@@ -119,5 +119,5 @@ def _inventory(targets: list[Located], keys: list[SshKey]) -> Iterator[ExecCheck
     pinned = sum(bool(each.pins) for each in targets)
     default = next((each.record.label for each in targets if each.record.is_default), "")
     meant = f" The choice `ssh` means {default}." if default else ""
-    note = f"{len(targets)} targets, {pinned} of them pinned, and {len(keys)} managed keys.{meant}"
+    note = f"Targets: {len(targets)}, pinned: {pinned}, managed keys: {len(keys)}.{meant}"
     yield ExecCheck("ssh-inventory", CheckLevel.OK, "SSH inventory", note)
