@@ -172,7 +172,7 @@ def terminal(hub: Hub, *args: str, rows: int = 30, columns: int = 100) -> "Gener
     if pid == 0:
         # Before the program looks: the person's side would come too late on a busy machine.
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        os.execve(BIN / "instar", ["instar", *args], {**hub.environ, "TERM": "xterm"})
+        os.execve(BIN / "instar", ["instar", *args], {**hub.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"})
     seat = Terminal(pid, fd)
     try:
         yield seat

@@ -1,6 +1,7 @@
 """SSH targets over a real store, and where a test asks for one, a real sshd."""
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -112,7 +113,9 @@ class World:
 
     def preparation(self, tool: str, args: dict[str, Any], **more: Any) -> Preparation:
         self._calls += 1
-        return Preparation(f"call_{self._calls}", tool, msgspec.Raw(msgspec.json.encode(args)), **more)
+        # Another worker's calls run on the same machine, and a call that is stopped takes all that bears its id along.
+        call_id = f"call_{os.getpid()}_{id(self)}_{self._calls}"
+        return Preparation(call_id, tool, msgspec.Raw(msgspec.json.encode(args)), **more)
 
     async def start(self, target: Any, tool: str, args: dict[str, Any], deadline_s: float = 0.0, **more: Any) -> Any:
         """Begin a call; return its executor, id and sink."""

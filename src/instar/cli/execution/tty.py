@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import sys
 import termios
 import threading
@@ -14,9 +13,15 @@ READ_BYTES = 65_536
 
 
 def size() -> tuple[int, int]:
-    """Return rows and columns of the terminal, 24 and 80 where there is none."""
-    columns, rows = shutil.get_terminal_size()
-    return min(rows, 1_000) or 24, min(columns, 1_000) or 80
+    """Return rows and columns of the terminal, 24 and 80 where there is none.
+
+    The terminal itself is asked: `COLUMNS` and `LINES` are what it had once.
+    """
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            columns, rows = os.get_terminal_size(stream.fileno())
+            return min(rows, 1_000) or 24, min(columns, 1_000) or 80
+    return 24, 80
 
 
 @contextlib.contextmanager
