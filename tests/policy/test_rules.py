@@ -145,6 +145,8 @@ def test_sentences() -> None:
         "Allow the command `git push *` on `box` for agent `coder` in room `room:a` until 2027-01-01T00:00:00Z,"
         " without asking."
     )
+    assert "on `dev_1` (box) for people" in describe(Rule("shell_exec", "ls", ALLOW, "dev_1", NOBODY), "box")
+    assert "on `dev_1` for people" in describe(Rule("shell_exec", "ls", ALLOW, "dev_1", NOBODY), "box) for agent `x")
     assert describe(Rule("*", "*", DENY)) == "Never allow any tool."
     assert describe(Rule("read_file", "*.env", ASK, "label:os=linux", NOBODY)) == (
         "Ask before tool `read_file` with `*.env` on machines with `label:os=linux` for people."

@@ -5,6 +5,7 @@ of the veto or of the file is final; else the last layer that says something win
 values the most restrictive answer counts; neither the dangerous floor nor what is unclear is lifted below ask.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ __all__ = ["DEFAULT_FILE", "NOBODY", "Question", "RuleLayers", "describe", "has_
 NOBODY = "-"
 """What stands for the agent of a call that no agent asked for: a rule that says so is for people alone."""
 
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SEVERITY = {Action.ALLOW: 0, Action.ASK: 1, Action.DENY: 2}
 _FINAL = (Layer.AGENT, Layer.FILE)
 
@@ -133,11 +135,19 @@ def has_expired(rule: Rule, at: Micros) -> bool:
 _SAID = {Action.ALLOW: "Allow", Action.ASK: "Ask before", Action.DENY: "Never allow"}
 
 
-def describe(rule: Rule) -> str:
-    """Return the rule as the sentence that a person is shown before it is made."""
+def describe(rule: Rule, target_name: str = "") -> str:
+    """Return the rule as the sentence that a person is shown before it is made.
+
+    Args:
+        rule: The rule.
+        target_name: What the machine of the rule is called, where that is known.
+    """
     parts = [f"{_SAID[rule.action]} {_what(rule)}"]
     if rule.target != "*":
         parts.append(f"on {'machines with ' if rule.target.startswith('label:') else ''}`{rule.target}`")
+        # Any other name could speak as a part of the sentence.
+        if target_name != rule.target and _NAME.fullmatch(target_name):
+            parts[-1] += f" ({target_name})"
     if rule.agent == NOBODY:
         parts.append("for people")
     elif rule.agent != "*":

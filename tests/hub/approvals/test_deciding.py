@@ -63,8 +63,8 @@ async def test_always_remembers_exactly_what_was_shown_and_judges_again(world: W
     elsewhere = await world.ask("git push other", "call_4", requester="agent_x", agent_id="x")
     assert [rule.value for rule in asked.rules] == ["git push *", "npm run build *"]
     assert asked.rule_texts == [
-        "Allow the command `git push *` on `dev_1` for agent `coder`, without asking.",
-        "Allow the command `npm run build *` on `dev_1` for agent `coder`, without asking.",
+        "Allow the command `git push *` on `dev_1` (box) for agent `coder`, without asking.",
+        "Allow the command `npm run build *` on `dev_1` (box) for agent `coder`, without asking.",
     ]
     await world.do(world.admin, "approvals.approve", approval_id=asked.id, digest=asked.digest, always=True)
     rules = (await world.do(world.admin, "approvals.rules")).rules

@@ -63,7 +63,8 @@ def judged(layers: RuleLayers, draft: ApprovalDraft, at: Micros) -> Verdict:
     if verdict.action is not Action.ASK or not can_be_kept:
         return verdict
     rules = suggested(plan.tool, values, draft.target_id, draft.agent_id)
-    return msgspec.structs.replace(verdict, rules=rules, rule_texts=[describe(rule) for rule in rules])
+    texts = [describe(rule, draft.target_name) for rule in rules]
+    return msgspec.structs.replace(verdict, rules=rules, rule_texts=texts)
 
 
 def suggested(tool: str, values: Values, target_id: str, agent_id: str) -> list[Rule]:

@@ -114,7 +114,7 @@ class Handlers:
             self._deciding.check(stored, params.digest, at)
             self._deciding.check_allowed(stored)
             for rule in stored.rules if params.always else ():
-                await records.add_rule(tx, _known(replace(rule, expires_at=expires_at), at, actor), at)
+                await records.add_rule(tx, _known(replace(rule, expires_at=expires_at), stored, at, actor), at)
             return await self._decide(tx, stored, ApprovalState.APPROVED, at, actor, "")
 
         answer = await act.transact(work, Approval)
@@ -174,6 +174,7 @@ class Handlers:
         return decided.view()
 
 
-def _known(rule: Rule, at: Micros, actor: str) -> KnownRule:
+def _known(rule: Rule, of: ApprovalRecord, at: Micros, actor: str) -> KnownRule:
     """Return a rule as it is remembered."""
-    return KnownRule(new_id("rul"), Layer.REMEMBERED, rule, describe(rule), created_at=to_rfc3339(at), created_by=actor)
+    text = describe(rule, of.target_name)
+    return KnownRule(new_id("rul"), Layer.REMEMBERED, rule, text, created_at=to_rfc3339(at), created_by=actor)

@@ -53,7 +53,8 @@ def revoked(device: Device) -> InstarError:
     return InstarError(
         "device_revoked",
         "the device's key was revoked",
-        hint=f"Run `instar devices remove {device.id}`, then pair it again, or give the device a new key.",
+        hint=f"On the hub run `instar devices remove {device.id}`, then pair it again; or give the device a new key"
+        " (a node: `instar node rekey`).",
         detail={"cause": "revoked", "device_id": device.id},
     )
 
