@@ -85,7 +85,10 @@ def is_connected(hub: Hub, name: str) -> bool:
 
 @pytest.fixture
 def joined(hub: Hub, machine: Machine) -> Iterator[Machine]:
-    """A node that is connected, called `build`, which may be asked everything."""
+    """A node that is connected, called `build`, which may be asked everything; no other one is called so."""
+    for each in hub.client.invoke("devices.list")["devices"]:
+        if each["facts"].get("name") == "build":
+            hub.client.invoke("devices.remove", {"device_id": each["id"]})
     hub.client.invoke("pairing.open")
     process = machine.begin("join", hub.client.url, "--name", "build", "--label", "gpu=yes", "--foreground")
     try:

@@ -48,6 +48,7 @@ def test_a_call_goes_to_a_target_that_is_chosen_and_to_no_other(hub: Hub, sshd: 
         line = "echo to $SSH_CONNECTION; exit 3"
         done = instar(hub, "exec", "--yes", "--node", chosen, "--", "sh", "-c", line)
         assert (done.code, done.out.startswith("to 127.0.0.1 ")) == (3, True), done.err
+    hub.client.invoke("routes.set", {"target": ""})
     done = instar(hub, "exec", "--yes", "--", "sh", "-c", "echo to $SSH_CONNECTION.")
     assert (done.code, done.out) == (0, "to .\n"), done.err
 

@@ -17,8 +17,7 @@ def test_a_command_is_asked_for_as_it_was_typed(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_line_is_for_a_shell(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TERM", "vt100")
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("LINES", "30")
+    monkeypatch.setattr("instar.cli.execution.asked.tty.size", lambda: (30, 100))
     monkeypatch.setattr("instar.cli.execution.asked._is_piped", lambda: True)
     found = asked(Wish((), "a | b", has_terminal=True, limit_s=5.0, is_queued=True, sandbox="strict", agent="beta"))
     assert found == {
