@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.hostile import check_health, resident_bytes
+from faults.hostile import check_health, resting_bytes
 from faults.hub import Http, Hub
 from faults.mutations import Damage
 from faults.test_malformed import IS_LONG, no_findings
@@ -170,15 +170,15 @@ async def hostile_sockets(hub: Hub, make: Callable[[Damage], list[bytes]], subpr
 @pytest.mark.timeout(3_600 if IS_LONG else 60)
 async def test_damaged_frames(hub: Hub, seed: int) -> None:
     await hostile_sockets(hub, link_frames, "instar.v1", seed + 2)
-    before = resident_bytes(hub)
+    before = await resting_bytes(hub)
     found = [
         await hostile_sockets(hub, attach_frames, "", seed),
         await hostile_sockets(hub, link_frames, "instar.v1", seed + 1),
     ]
     no_findings(chain.from_iterable(found))
     await check_health(hub)
-    grown = resident_bytes(hub) - before
-    print(f"{3 * SOCKETS} sockets, grown by {grown >> 20} MiB to {resident_bytes(hub) >> 20} MiB")
+    grown = await resting_bytes(hub) - before
+    print(f"{3 * SOCKETS} sockets, grown by {grown >> 20} MiB from {before >> 20} MiB")
     assert grown <= GROWTH_MAX_BYTES
 
 
@@ -224,7 +224,7 @@ async def answer_id(socket: Socket) -> int:
 
 @pytest.mark.parametrize("subprotocol", ["", "instar.v1"])
 async def test_a_flood_of_pings(hub: Hub, subprotocol: str) -> None:
-    before = resident_bytes(hub)
+    before = await resting_bytes(hub)
     socket = await Socket.open(hub, subprotocol)
     if subprotocol:
         socket.send(json.dumps(HELLO).encode())
@@ -237,4 +237,4 @@ async def test_a_flood_of_pings(hub: Hub, subprotocol: str) -> None:
         assert got is not None
         pongs += got == (PONG, b"p")
     await socket.wire.close()
-    assert resident_bytes(hub) - before <= GROWTH_MAX_BYTES
+    assert await resting_bytes(hub) - before <= GROWTH_MAX_BYTES
