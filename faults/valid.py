@@ -201,7 +201,7 @@ VALID: dict[str, dict[str, Any]] = {
     "routes.list": {},
     "routes.set": {"target": "local"},
     "tools.list": {},
-    "tools.use": {"name": "exec", "arguments": {"command": "true", "node": "ssh:box"}, "wait": 0},
+    "tools.use": {"name": "nodes_describe", "arguments": {"node": "ssh:box"}, "wait": 0},
     "approvals.list": {"limit": "5"},
     "approvals.get": {"approval_id": "apr-gone"},
     "approvals.approve": {"approval_id": "apr-gone", "digest": "sha256:0", "always": True, "expires_in_s": 60},

@@ -287,7 +287,9 @@ def test_addresses_are_understood(text: str, url: str):
     assert hub_url(text) == url
 
 
-@pytest.mark.parametrize("text", ["", "ftp://hub", "http://", "http://u:p@hub", "http://hub:99999999", "http://[::1"])
+@pytest.mark.parametrize(
+    "text", ["", "ftp://hub", "http://", "http://u:p@hub", "http://hub:99999999", "http://[::1", f"http://{'x' * 64}"]
+)
 def test_addresses_that_are_none(text: str):
     with pytest.raises(InstarError) as refused:
         hub_url(text)

@@ -113,7 +113,16 @@ def test_a_unix_socket(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://hub", "127.0.0.1:1", "http://", "http://u:p@hub", "http://hub/?access_token=x", "http://hub:x"]
+    "url",
+    [
+        "ftp://hub",
+        "127.0.0.1:1",
+        "http://",
+        "http://u:p@hub",
+        "http://hub/?access_token=x",
+        "http://hub:x",
+        f"http://{'x' * 64}",
+    ],
 )
 def test_bad_addresses(url: str):
     with pytest.raises(HubError) as caught:

@@ -36,11 +36,26 @@ def connect(url: str, timeout_s: float, trust: Trust) -> http.client.HTTPConnect
         return _UnixConnection(unquote(parts.path), timeout_s)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise HubError("usage", f"{url!r} is no address of a hub", hint="Use http://HOST:PORT, https:// or unix:/PATH.")
+    check_host(parts.hostname)
     if parts.username or parts.query:
         raise HubError("usage", "the hub's address carries a secret or a query", hint="Pass tokens by --token-file.")
     if parts.scheme == "http":
         return http.client.HTTPConnection(parts.hostname, _port(parts), timeout=timeout_s)
     return TrustedConnection(parts.hostname, _port(parts), url=url, timeout_s=timeout_s, trust=trust)
+
+
+def check_host(host: str) -> None:
+    """Refuse a name that DNS cannot hold, which no resolver says in one way (RFC 1035, section 2.3.4; RFC 3490).
+
+    Raises:
+        HubError: `usage`.
+    """
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise HubError(
+            "usage", f"{host!r} is no name of a host", hint="Check the name: 63 characters a part."
+        ) from error
 
 
 def base_path(url: str) -> str:

@@ -13,7 +13,7 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from .connections import base_path
+from .connections import base_path, check_host
 from .errors import HubError, TimedOutError, UnreachableError, error_of
 from .trust import AUTHORITIES, Trust, check_certificate, context_of, fingerprint_at, untrusted
 
@@ -155,6 +155,7 @@ async def open_websocket(
     """
     parts = urlsplit(url)
     is_tls = parts.scheme == "https"
+    check_host(parts.hostname or "")
     place = "localhost" if parts.scheme == "unix" else parts.netloc
     uri = parse_uri(f"{'wss' if is_tls else 'ws'}://{place}{base_path(url)}{path}")
     offered = [Subprotocol(subprotocol)] if subprotocol else None

@@ -24,7 +24,7 @@ ADDRESSES = [
     "host/../x", "../host", "host#x", "host!x", "host\0x", "\x1b[31mhost", "h\u043est", "host\u202e", "\uff48ost",
     "host\u00a0", "", "@", "@host", "root@", "a@b@c", "root@host:", "host:0", "host:65536", "host:-1", "host:22:33x",
     "[::1", "::1]", "[::1]x", "[::1%eth0]", "fe80::1%$(id)", "[-oX]", "host..x", ".host", "host.", "ro ot@host",
-    "x" * 400,
+    "x" * 400, "x" * 64, "ops@" + "x" * 64 + ".example",
 ]  # fmt: skip
 """Addresses that are none."""
 

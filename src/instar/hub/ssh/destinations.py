@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 from instar.base.errors import InstarError
-from instar.wire.limits import SSH_HOST_MAX_CHARS
+from instar.wire.limits import DNS_LABEL_MAX_CHARS, SSH_HOST_MAX_CHARS
 from instar.wire.ssh import SshMode
 
 DEFAULT_PORT = 22
@@ -85,6 +85,8 @@ def _host_and_port(place: str) -> tuple[str, str]:
     named = _NAMED.fullmatch(place)
     if named is None or not _HOST.fullmatch(named[1]) or ".." in named[1]:
         raise _refused("the host may hold letters, digits and `._-` only, and not begin or end with `-` or `.`")
+    if max(map(len, named[1].split("."))) > DNS_LABEL_MAX_CHARS:
+        raise _refused(f"a part of the host may have {DNS_LABEL_MAX_CHARS} characters")
     return named[1], named[2] or ""
 
 

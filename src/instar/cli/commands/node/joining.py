@@ -17,6 +17,7 @@ from instar.cli.outputs import Answer
 from instar.cli.session import Session
 from instar.client import device
 from instar.client.access import is_loopback
+from instar.client.connections import check_host
 from instar.client.errors import HubError
 from instar.client.http import Client
 from instar.client.pins import Pin, origin_of
@@ -160,6 +161,7 @@ def hub_url(text: str) -> str:
     scheme = _SECURE.get(parts.scheme, parts.scheme)
     if scheme not in ("http", "https") or not parts.hostname or parts.username:
         raise HubError("usage", f"{text!r} is no address of a hub", hint="Use http(s)://HOST:PORT.")
+    check_host(parts.hostname)
     return f"{scheme}://{parts.netloc}"
 
 
