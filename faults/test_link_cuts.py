@@ -104,9 +104,8 @@ async def call(hub: Hub, number: int, if_away: str, lines: Sequence[str] = LINES
 
 
 @pytest.mark.timeout(60 + CUTS * 2)
-async def test_each_call_ends_once_whenever_the_link_is_cut(node: Node) -> None:
-    seed = int(os.environ.get("INSTAR_FAULTS_SEED", random.randrange(1 << 32)))
-    print(f"seed {seed}, {CUTS} cuts")
+async def test_each_call_ends_once_whenever_the_link_is_cut(node: Node, seed: int) -> None:
+    print(f"{CUTS} cuts")
     chance = random.Random(seed)
     hub = node.hub
     ended: dict[int, dict[str, Any]] = {}

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from itertools import chain
@@ -18,13 +17,6 @@ from faults.valid import prepare
 IS_LONG = os.environ.get("INSTAR_FAULTS_LONG") == "1"
 REQUESTS = 80_000 if IS_LONG else 2_000
 WORKERS = 8
-
-
-@pytest.fixture
-def seed() -> int:
-    chosen = int(os.environ.get("INSTAR_FAULTS_SEED") or random.SystemRandom().randrange(1 << 32))
-    print(f"INSTAR_FAULTS_SEED={chosen}")
-    return chosen
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from faults.hostile import Wire, check_health
 from faults.hub import Hub
 from faults.mutations import Damage
 from faults.test_malformed import IS_LONG, WORKERS
-from faults.test_malformed import seed as seed  # noqa: PLC0414 - the fixture
 from faults.valid import prepare
 from instar.wire.limits import HEADER_TIMEOUT_S
 

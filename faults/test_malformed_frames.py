@@ -13,7 +13,6 @@ from faults.hostile import check_health, resting_bytes
 from faults.hub import Http, Hub
 from faults.mutations import Damage
 from faults.test_malformed import IS_LONG, no_findings
-from faults.test_malformed import seed as seed  # noqa: PLC0414 - the fixture
 from faults.valid import VALID, prepare
 from faults.websocket import BINARY, CLOSE, PING, PONG, TEXT, Socket, frame
 from instar.wire.codes import CODES

@@ -97,9 +97,8 @@ async def node(tmp_path: Path) -> AsyncIterator[NodeProcess]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.timeout(60 + KILLS * 10)
-async def test_each_call_ends_once_whenever_the_node_is_killed(node: NodeProcess) -> None:
-    seed = int(os.environ.get("INSTAR_FAULTS_SEED", random.randrange(1 << 32)))
-    print(f"seed {seed}, {KILLS} kills")
+async def test_each_call_ends_once_whenever_the_node_is_killed(node: NodeProcess, seed: int) -> None:
+    print(f"{KILLS} kills")
     chance = random.Random(seed)
     ended: dict[int, dict[str, Any]] = {}
     for kill in range(KILLS):

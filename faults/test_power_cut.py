@@ -66,9 +66,8 @@ async def cut_once(folder: Path, chance: random.Random) -> int:
 
 
 @pytest.mark.timeout(CUTS * 30)
-async def test_power_cuts_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    seed = int(os.environ.get("INSTAR_FAULTS_SEED", random.randrange(1 << 32)))
-    print(f"seed {seed}, {CUTS} cuts")
+async def test_power_cuts_lose_nothing_that_was_acknowledged(tmp_path: Path, seed: int) -> None:
+    print(f"{CUTS} cuts")
     chance = random.Random(seed)
     counts = [await cut_once(tmp_path / str(number), chance) for number in range(CUTS)]
     assert all(counts), "a cut came before anything was acknowledged"

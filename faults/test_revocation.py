@@ -21,8 +21,9 @@ WITHIN_S = 1.0
 """What the hub promises, and its pages say."""
 IDLE = 400
 IDLE_KIB_MAX = 40
-LEFT_KIB_MAX = 12
 """Far above what one needs (docs/performance.md), so that only a leak is found, and no noise."""
+LEFT_KIB_MAX = 12
+"""For each socket that is gone; as far above what waits for the collector."""
 LONG = bool(os.environ.get("INSTAR_FAULTS_LONG"))
 
 

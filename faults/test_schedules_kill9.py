@@ -95,9 +95,8 @@ async def kill_in_a_window(hub: Hub, chance: random.Random) -> None:
 
 
 @pytest.mark.timeout(KILLS * 10 + 120)
-async def test_every_slot_ends_once_across_kills(tmp_path: Path) -> None:
-    seed = int(os.environ.get("INSTAR_FAULTS_SEED", random.randrange(1 << 32)))
-    print(f"seed {seed}, {KILLS} kills")
+async def test_every_slot_ends_once_across_kills(tmp_path: Path, seed: int) -> None:
+    print(f"{KILLS} kills")
     chance = random.Random(seed)
     hub = Hub(tmp_path / "hub")
     await hub.start()

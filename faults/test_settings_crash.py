@@ -99,9 +99,8 @@ def test_a_crash_before_each_step_leaves_the_old_file_or_the_new(tmp_path: Path)
 
 
 @pytest.mark.timeout(KILLS)
-def test_kills_at_any_moment_leave_a_whole_file(tmp_path: Path) -> None:
-    seed = int(os.environ.get("INSTAR_FAULTS_SEED", random.randrange(1 << 32)))
-    print(f"seed {seed}, {KILLS} kills")
+def test_kills_at_any_moment_leave_a_whole_file(tmp_path: Path, seed: int) -> None:
+    print(f"{KILLS} kills")
     chance = random.Random(seed)
     path = begin(tmp_path)
     texts = {hash_of(START.encode())}
