@@ -1,4 +1,5 @@
 import { type KeyboardEvent, useMemo, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { hub, useHub } from "./hub";
 import { Icon } from "./icons";
 import { NodePicker } from "./node-picker";
@@ -30,12 +31,13 @@ export function Composer({ room }: { room: string }) {
     const caret = box.current?.selectionStart ?? text.length;
     const start = caret - (mention?.length ?? 0);
     const value = `${text.slice(0, start)}${agentId} ${text.slice(caret)}`;
-    setText(value);
-    setMention(null);
-    requestAnimationFrame(() => {
-      box.current?.focus();
-      box.current?.setSelectionRange(start + agentId.length + 1, start + agentId.length + 1);
+    // At once, or the next key that is pressed would come before the caret is where it belongs.
+    flushSync(() => {
+      setText(value);
+      setMention(null);
     });
+    box.current?.focus();
+    box.current?.setSelectionRange(start + agentId.length + 1, start + agentId.length + 1);
   };
   const submit = () => {
     if (!text.trim()) return;

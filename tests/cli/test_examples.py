@@ -160,10 +160,13 @@ def with_ssh(hub: Hub) -> None:
     hub.client.invoke("ssh.add_target", {**box, "mode": "managed", "key": "deploy"})
 
 
-def without_ssh(hub: Hub) -> None:
+def without_machines(hub: Hub) -> None:
+    """Forget the machines that earlier tests made and that answer no more."""
+    for each in hub.client.invoke("nodes.list")["nodes"]:
+        if each["kind"] == "node" and not each.get("is_connected"):
+            hub.client.invoke("devices.remove", {"device_id": each["id"]})
     for each in hub.client.invoke("ssh.targets")["targets"]:
         hub.client.invoke("ssh.remove_target", {"ssh_target_id": each["id"]})
-
 
 async def an_old_hub(folder: Path) -> None:
     """The data of a hub that does not run."""
@@ -212,7 +215,7 @@ NEEDS: dict[str, Callable[[Hub], object]] = {
     ),
     "config rollback": with_version,
     "ssh": with_ssh,
-    "doctor": without_ssh,
+    "doctor": without_machines,
 }
 """What must exist before the examples of a command (and of those below it) make sense."""
 

@@ -13,8 +13,10 @@ import pytest
 
 from .conftest import BIN, environment
 
-NEAR, FAR = "10.213.77.1", "10.213.77.2"
-NAMESPACE, CABLE, PLUG = "instar-far", "instar-near0", "instar-far0"
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Tests may run side by side in several processes: each has a far machine of its own."""
+NEAR, FAR = f"10.213.{77 + WORKER}.1", f"10.213.{77 + WORKER}.2"
+NAMESPACE, CABLE, PLUG = f"instar-far{WORKER}", f"instar-near{WORKER}", f"instar-plug{WORKER}"
 WAIT_S = 60
 
 
@@ -27,6 +29,7 @@ def far() -> Iterator[list[str]]:
     """Yield what begins a command on the far machine."""
     if shutil.which("ip") is None:
         pytest.skip("needs Debian's package iproute2")
+    ip("netns", "del", NAMESPACE)  # of a run that was killed
     made = ip("netns", "add", NAMESPACE)
     if made.returncode:
         pytest.skip(f"needs the right to make a network namespace ({made.stderr.strip()})")

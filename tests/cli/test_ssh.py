@@ -26,7 +26,12 @@ def sshd(tmp_path_factory: pytest.TempPathFactory, hub: Hub) -> Iterator[Sshd]:
 
 @pytest.fixture(autouse=True)
 def _no_targets(hub: Hub) -> Iterator[None]:
+    remove_targets(hub)
     yield
+    remove_targets(hub)
+
+
+def remove_targets(hub: Hub) -> None:
     for each in hub.client.invoke("ssh.targets")["targets"]:
         hub.client.invoke("ssh.remove_target", {"ssh_target_id": each["id"]})
 
