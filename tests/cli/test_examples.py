@@ -168,6 +168,7 @@ def without_machines(hub: Hub) -> None:
     for each in hub.client.invoke("ssh.targets")["targets"]:
         hub.client.invoke("ssh.remove_target", {"ssh_target_id": each["id"]})
 
+
 async def an_old_hub(folder: Path) -> None:
     """The data of a hub that does not run."""
     store = await open_store(folder)
