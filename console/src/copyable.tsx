@@ -1,21 +1,32 @@
-import { useState } from "react";
+import { useRef, useState } from "react";
 
 const COPIED_MS = 1_500;
 
 /** A line to take along into a terminal. */
 export function Copyable({ text, label }: { text: string; label: string }) {
-  const [isCopied, setCopied] = useState(false);
+  const [said, say] = useState("");
+  const line = useRef<HTMLElement>(null);
   const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    setCopied(true);
-    setTimeout(() => setCopied(false), COPIED_MS);
+    // Browsers lend the clipboard to pages that came encrypted or from this machine; others get the line selected.
+    const isCopied = await navigator.clipboard?.writeText(text).then(
+      () => true,
+      () => false,
+    );
+    if (!isCopied && line.current) window.getSelection()?.selectAllChildren(line.current);
+    say(isCopied ? "Copied" : "Selected");
+    setTimeout(() => say(""), COPIED_MS);
   };
   return (
     <div className="flex items-start gap-2 rounded-lg border border-line bg-page p-1.5 pl-3">
-      <code className="min-w-0 grow py-1 font-mono text-sm break-all select-all">{text}</code>
+      <code ref={line} className="min-w-0 grow py-1 font-mono text-sm break-all select-all">
+        {text}
+      </code>
       <button type="button" aria-label={`Copy ${label}`} className="second" onClick={() => void copy()}>
-        {isCopied ? "Copied" : "Copy"}
+        {said || "Copy"}
       </button>
+      <span role="status" className="sr-only">
+        {said}
+      </span>
     </div>
   );
 }

@@ -2,10 +2,11 @@ import { useState } from "react";
 import { Copyable } from "./copyable";
 import { RemoteExecStatus } from "./exec-status";
 import { hub, useHub } from "./hub";
+import { joining } from "./joining";
 import { maySee } from "./machines";
 import { NodeCard } from "./node-card";
 import { NodeRequests } from "./node-requests";
-import { Page, Part, Trouble, useNow } from "./page";
+import { Page, Part, Said, Trouble, useNow } from "./page";
 import { SshTargets } from "./ssh-targets";
 import { countdown } from "./time";
 import type { PairingWindow } from "./wire";
@@ -47,6 +48,7 @@ function Joining({ window }: { window: PairingWindow }) {
   const isOpen = window.is_open && left !== "";
   const open = async () => setTrouble(await hub.act("pairing.open", { for_s: OPEN_S }));
   const close = async () => setTrouble(await hub.act("pairing.close", {}));
+  const { command, certificate, hints } = joining(location.origin, window.reach);
   return (
     <Part title="Add a machine">
       <div className={`rounded-xl border p-4 ${isOpen ? "border-accent bg-mark" : "border-line bg-panel"}`}>
@@ -70,15 +72,36 @@ function Joining({ window }: { window: PairingWindow }) {
           </button>
         </div>
         <p className="mt-3 mb-1.5 text-sm">{isOpen ? "On" : "Open the window, which closes by itself, then on"} the machine run</p>
-        <Copyable text={`instar node join ${location.origin}`} label="the command" />
-        <p className="mt-2 text-sm text-quiet">It prints a fingerprint; the same one appears at the top of this page, to be approved.</p>
-        {window.hub_fingerprint && (
-          <p className="mt-2 text-sm text-quiet">
-            This hub's key, as the machine shows it: <code className="font-mono text-xs break-all">{window.hub_fingerprint}</code>
+        <Copyable text={command} label="the command" />
+        {hints.map((hint) => (
+          <p key={hint} className="mt-2 rounded-lg bg-busy-soft px-3 py-2 text-sm text-busy">
+            <Said text={hint} />
           </p>
-        )}
+        ))}
+        <Compared window={window} certificate={certificate} />
         <Trouble text={trouble} />
       </div>
     </Part>
+  );
+}
+
+/** What the machine prints, and with what it is compared. */
+function Compared({ window, certificate }: { window: PairingWindow; certificate: string }) {
+  const rows: [string, string, string][] = [
+    ["This node", "", "must be what its request shows at the top of this page, before you approve it."],
+    ["The hub's key", window.hub_fingerprint, "must be this one:"],
+  ];
+  if (certificate) rows.push(["The certificate", certificate, "is compared by the machine itself, as the command names it:"]);
+  return (
+    <dl aria-label="What is compared" className="mt-3 space-y-2 text-sm">
+      {rows.map(([name, fingerprint, about]) => (
+        <div key={name}>
+          <dt className="inline font-medium">{name}</dt>{" "}
+          <dd className="inline text-quiet">
+            {about} {fingerprint && <code className="block font-mono text-xs break-all text-ink select-all">{fingerprint}</code>}
+          </dd>
+        </div>
+      ))}
+    </dl>
   );
 }

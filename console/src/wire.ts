@@ -1387,6 +1387,7 @@ export interface PairingWindow {
   "pending": number;
   "pending_max": number;
   "hub_fingerprint": string;
+  "reach"?: Reach;
 }
 
 /** One piece of a message's content. */
@@ -1466,6 +1467,7 @@ export interface Plan {
   "is_background"?: boolean;
   "address"?: string;
   "host_keys"?: string[];
+  "read_rules"?: ReadRule[];
 }
 
 /** The agent's plan, whole. */
@@ -1565,6 +1567,12 @@ export interface Provider {
   "url"?: string;
 }
 
+/** How another machine reaches the hub, as far as the hub itself knows. */
+export interface Reach {
+  "url"?: string;
+  "certificate"?: string;
+}
+
 /** Put or take a reaction. */
 export interface ReactMessage {
   "message_id": string;
@@ -1613,6 +1621,13 @@ export interface ReadMarker {
   "room": string;
   "last_read_seq": number;
   "unread_count": number;
+}
+
+/** A rule about what may be read, for an executor that comes upon files which the call does not name. */
+export interface ReadRule {
+  "layer": string;
+  "value": string;
+  "action": string;
 }
 
 /** Erase a message's content, its search entry and its unreferenced files for ever. */

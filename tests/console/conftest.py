@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from instar.client.access import find
+from instar.client.access import find, trust_of
 from instar.client.http import Client
 
 BIN = Path(sys.executable).parent
@@ -38,11 +38,11 @@ _OFFLINE = re.compile(
 class Hub:
     """A hub in a process of its own, that tests may kill and start again on its address."""
 
-    def __init__(self, home: Path, *settings: str) -> None:
+    def __init__(self, home: Path, *settings: str, listen: str = "127.0.0.1:0") -> None:
         self.home = home
         self.data = home / "hub"
         self._settings = settings
-        self._listen = "127.0.0.1:0"
+        self._listen = listen
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("INSTAR_", "XDG_"))}
         self._environ = {**kept, "HOME": str(home), "INSTAR_DATA_DIR": str(self.data), "PYTHONUNBUFFERED": "1"}
         self.start()
@@ -57,9 +57,9 @@ class Hub:
         assert said, (self.home / "log").read_text()
         self.announcement: dict[str, str] = json.loads(said)
         self.url = self.announcement["url"]
-        self._listen = self.url.removeprefix("http://")
+        self._listen = f"{self._listen.rpartition(':')[0]}:{urlsplit(self.url).port}"
         url, token, _ = find(self._environ)
-        self.client = Client(url, token)
+        self.client = Client(url, token, trust=trust_of(self._environ, url))
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(how)

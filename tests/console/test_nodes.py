@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -80,6 +80,45 @@ def test_the_window_is_opened_and_the_command_is_there_to_copy(page: Page, hub: 
     expect(part.get_by_text(re.compile(r"may ask for (10:00|9:\d\d)"))).to_be_visible()
     part.get_by_role("button", name="Close").click()
     expect(part.get_by_text("Unknown machines cannot ask.")).to_be_visible()
+
+
+def test_a_hub_on_its_own_machine_alone_says_what_is_in_the_way(page: Page, hub: Hub) -> None:
+    page.goto("/console/nodes")
+    part = page.get_by_role("region", name="Add a machine")
+    expect(part.get_by_text("no other one reaches this address")).to_contain_text("instar config set listen.address")
+    expect(part).not_to_contain_text("--fingerprint")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_command_pins_the_certificate_and_says_what_to_compare(
+    browser: Browser, tmp_path: Path, scheme: Literal["light", "dark"]
+) -> None:
+    hub = Hub(tmp_path, listen="0.0.0.0:0")
+    seen: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "color_scheme": scheme}
+    context, page, _ = opened(
+        browser, hub, ignore_https_errors=True, permissions=["clipboard-read", "clipboard-write"], **seen
+    )
+    try:
+        page.goto(hub.announcement["console_url"])
+        page.get_by_text("Live", exact=True).wait_for()
+        page.goto("/console/nodes")
+        part = page.get_by_role("region", name="Add a machine")
+        window = hub.invoke("pairing.status")
+        certificate = hub.announcement["fingerprint"]
+        assert window["reach"]["certificate"] == certificate
+        command = f"instar node join {window['reach']['url']} --fingerprint {certificate}"
+        expect(part).to_contain_text(command)
+        for fingerprint in (certificate, window["hub_fingerprint"]):
+            expect(part.get_by_label("What is compared").get_by_text(fingerprint, exact=True)).to_be_visible()
+        copy = part.get_by_role("button", name="Copy the command")
+        copy.focus()
+        page.keyboard.press("Enter")
+        expect(copy).to_have_text("Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == command
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+    finally:
+        context.close()
+        hub.stop()
 
 
 def test_a_machine_is_let_in_and_shows_how_it_is(page: Page, hub: Hub, machine: Machine) -> None:

@@ -37,6 +37,7 @@ from .log_file import LogFile, path_in
 from .maintenance import Maintenance
 from .measuring import count_calls, count_commits, read_parts
 from .metrics import Metrics
+from .reach import reach_of
 from .sockets import Bound, bind
 from .streams import Streams
 from .watchdog import Watchdog
@@ -149,6 +150,7 @@ class App:
     ) -> int:
         certificate = self._certificate()
         context = tls.context_of(certificate) if certificate else None
+        parts.identity.devices.listens(lambda: reach_of(self._settings, self._listening, certificate))
         await self._load(parts)
         is_first = await declare(parts.store, parts.rooms.apply, parts.agents.declaring)
         parts.calls.open()

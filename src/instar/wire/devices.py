@@ -282,6 +282,16 @@ class OpenPairing(Struct, omit_defaults=True):
     for_s: Annotated[float, Meta(gt=0, le=PAIRING_WINDOW_MAX_S)] = PAIRING_WINDOW_S
 
 
+class Reach(Struct, frozen=True):
+    """How another machine reaches the hub, as far as the hub itself knows."""
+
+    url: str = ""
+    """Where it dials. Empty: the hub listens on its own machine alone."""
+    certificate: str = ""
+    """Fingerprint of the certificate that the hub made itself and shows there: what `--fingerprint` of `instar node
+    join` takes. Empty: it is not encrypted there, or authorities vouch for the operator's own certificate."""
+
+
 class PairingWindow(Struct, frozen=True):
     """Whether unknown devices may ask."""
 
@@ -292,6 +302,7 @@ class PairingWindow(Struct, frozen=True):
     pending_max: int
     hub_fingerprint: str
     """Of the hub's key: what a device that pairs shows of it."""
+    reach: Reach = Reach()
 
 
 class MakeCode(Struct, omit_defaults=True):

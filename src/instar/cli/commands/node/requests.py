@@ -1,9 +1,7 @@
 """`instar node pending|approve|reject|pairing`: machines that ask to be nodes, at the hub."""
 
-import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -21,7 +19,6 @@ from .joining import LABEL
 
 EVERYTHING, NOTHING = "*", "-"
 _ANSWERS: dict[str, list[str]] = {NOTHING: [], "n": [], "no": [], "y": [EVERYTHING], "yes": [EVERYTHING]}
-_EVERYWHERE = ("0.0.0.0", "[::]", "::", "*", "")  # noqa: S104 - read, not bound
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
@@ -117,8 +114,10 @@ def enable(session: Session, *, for_s: float) -> Answer:
     They only ask: `instar node approve` lets one in. The window closes by itself, and is that of `instar pairing`.
     """
     answer = open_for(session, for_s)
-    url = _url_from_outside(session)
-    lines = [*answer.lines, f"  On the machine run: instar node join {url}{_vouched(session)}"]
+    url, certificate = _seen_from_outside(session, answer.document)
+    # Who comes by this connection need not compare certificates: it has just compared this one.
+    vouched = f" --fingerprint {certificate}" if certificate else ""
+    lines = [*answer.lines, f"  On the machine run: instar node join {url}{vouched}"]
     if is_loopback(url):
         lines.append("  From another machine the hub must listen there: instar config set listen.address 0.0.0.0:8787")
     return Answer(answer.document, lines)
@@ -155,37 +154,13 @@ def permitted(said: str) -> list[str]:
     return _ANSWERS.get(said.strip().lower(), said.split())
 
 
-def _url_from_outside(session: Session) -> str:
-    """Return the hub's address as another machine dials it, as far as that is known from here."""
-    url = session.access.url
-    if not is_loopback(url):
-        return url
-    try:
-        settings: list[dict[str, Any]] = session.invoke("settings.list")["settings"]
-    except HubError:
-        return url
-    listens = next((str(each["value"]) for each in settings if each["key"] == "listen.address"), "")
-    host, _, port = listens.rpartition(":")
-    if not port.isdigit() or is_loopback(f"http://{listens}"):
-        return url
-    scheme = url.partition(":")[0]
-    return f"{scheme}://{_own_address() if host in _EVERYWHERE else host}:{urlsplit(url).port or port}"
-
-
-def _vouched(session: Session) -> str:
-    """Return the option that spares the machine to compare certificates: this connection has just compared it."""
-    pinned = session.trust.certificate
-    return f" --fingerprint {pinned}" if pinned else ""
-
-
-def _own_address() -> str:
-    """Return the address by which this machine reaches others; nothing is sent to learn it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            return socket.gethostname()
+def _seen_from_outside(session: Session, window: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the hub's address as another machine dials it, and the certificate to expect there; the console's page
+    Nodes says the same."""
+    url, reach = session.access.url, window.get("reach") or {}
+    if not is_loopback(url) or not reach.get("url"):
+        return url, session.trust.certificate
+    return reach["url"], reach["certificate"]
 
 
 def _granted(session: Session, commands: Sequence[str], *, bare: bool, yes: bool) -> list[str]:

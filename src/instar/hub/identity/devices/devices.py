@@ -11,7 +11,7 @@ from instar.hub.identity.notices import Notices
 from instar.hub.identity.policy import AuthPolicy, PairingPolicy
 from instar.hub.identity.principals import Grant
 from instar.store.seam import Store, Transaction
-from instar.wire.devices import Device, DeviceToken, PairingRequest, PairingState
+from instar.wire.devices import Device, DeviceToken, PairingRequest, PairingState, Reach
 
 from . import changing, deciding, request_table, table
 from .asking import Asking
@@ -79,6 +79,10 @@ class Devices:
         """Take in devices and waiting requests. Call once, after the grants."""
         self.registry.load(await self._store.read(table.everyone))
         self._pending.load(await self._store.read(request_table.pending))
+
+    def listens(self, reach: Callable[[], Reach]) -> None:
+        """Take note of how other machines reach the hub, for those who have one join."""
+        self._managing.reach = reach
 
     def bindings(self) -> Bindings:
         """Return `devices.*` and `pairing.*` with their handlers."""

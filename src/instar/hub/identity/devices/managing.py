@@ -53,6 +53,8 @@ class Managing:
         self._lender = lender
         self._used = used
         self._clock = clock
+        self.reach: Callable[[], wire.Reach] = wire.Reach
+        """How other machines reach the hub; told by whoever listens."""
 
     def bindings(self) -> Bindings:
         """Return the operations with their handlers."""
@@ -166,6 +168,7 @@ class Managing:
             pending=len(self._pending),
             pending_max=PAIRING_PENDING_MAX,
             hub_fingerprint=self._hub_key.fingerprint,
+            reach=self.reach(),
         )
 
     async def open(self, act: Act[wire.OpenPairing, None]) -> wire.PairingWindow:
