@@ -448,6 +448,8 @@ export interface Call {
   "is_truncated"?: boolean;
   "streams"?: StreamEnd[];
   "is_background"?: boolean;
+  "has_terminal"?: boolean;
+  "ends_unwatched"?: boolean;
   "if_away"?: IfAway;
   "deadline_at"?: string;
 }
@@ -2286,6 +2288,7 @@ export interface StartCall {
   "if_away"?: IfAway;
   "sandbox"?: Sandbox | null;
   "reason"?: string;
+  "ends_unwatched"?: boolean;
   "wait"?: number;
 }
 

@@ -69,4 +69,8 @@ def wire_execution(
 
 def call_policy(settings: Settings) -> CallPolicy:
     """Return what these settings say of calls."""
-    return CallPolicy(output_max_bytes=settings.calls.output_max_bytes, keep_s=settings.calls.keep_s)
+    return CallPolicy(
+        output_max_bytes=settings.calls.output_max_bytes,
+        keep_s=settings.calls.keep_s,
+        unwatched_s=settings.calls.unwatched_s,
+    )

@@ -76,6 +76,8 @@ class StartCall(Struct, omit_defaults=True):
     """None: strict for agents where the target has it, none for people."""
     reason: Annotated[str, Meta(max_length=REASON_MAX_CHARS)] = ""
     """Why, in the caller's words; shown as such to approvers, never as fact."""
+    ends_unwatched: bool = False
+    """Let it expire when nobody has watched it for `CALL_UNWATCHED_S`: a terminal whose window was closed for good."""
     wait: Annotated[float, Meta(ge=0, le=WAIT_MAX_S)] = 0.0
     """Answer when it has ended, or after so many seconds."""
 
@@ -126,6 +128,9 @@ class Call(Struct, frozen=True, omit_defaults=True):
     is_truncated: bool = False
     streams: list[StreamEnd] = []
     is_background: bool = False
+    has_terminal: bool = False
+    ends_unwatched: bool = False
+    """It expires when nobody has watched it for `CALL_UNWATCHED_S`."""
     if_away: IfAway = IfAway.FAIL
     deadline_at: str = ""
 

@@ -346,6 +346,9 @@ CALL_INLINE_LINES = 2_000
 CALL_INLINE_BYTES = 51_200
 CALL_KEEP_S = 2_592_000.0
 """Output of ended calls is kept this long (setting `calls.keep_s`); the call itself stays in the log."""
+CALL_UNWATCHED_S = 3_600.0
+"""A terminal of the console that nobody watches ends after this time: long enough for a reload, a walk, a closed lid
+(setting `calls.unwatched_s`)."""
 CALL_KILL_GRACE_S = 2.0
 """Between SIGTERM and SIGKILL of a cancelled call's processes."""
 CALL_RECALL_S = 150.0
@@ -417,6 +420,10 @@ RULE_GLOB_MAX_CHARS = 4_096
 RULE_EXPIRES_MAX_S = 31_536_000.0
 RULES_LAYER_MAX = 1_000
 """Rules of one layer."""
+READ_RULES_MAX = 1_000
+"""Rules that go with one search, which holds each file that it finds against them, …"""
+READ_RULES_MAX_CHARS = 65_536
+"""… and what their globs have in all."""
 RULES_FILE_MAX_CHARS = 262_144
 SHELL_READ_MAX_CHARS = 8_192
 """Longest shell line that the parser looks at; a longer one asks."""

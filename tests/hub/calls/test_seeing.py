@@ -8,9 +8,20 @@ import pytest
 from instar.base.errors import InstarError
 from instar.hub.identity.authentication import Credential
 from instar.hub.identity.principals import Caller
+from instar.wire.approvals import Action
 from instar.wire.calls import CallState
 from tests.hub.calls.conftest import Bench
 from tests.hub.calls.executors import ProcessExecutor, ScriptedExecutor
+
+
+class Nobody:
+    """A watcher that does not look."""
+
+    def output(self, channel: int, offset: int, content: bytes) -> None: ...
+
+    def allowed(self, upto: int) -> None: ...
+
+    def ended(self, call: Any) -> None: ...
 
 
 async def key(bench: Bench, *scopes: str) -> Caller:
@@ -89,13 +100,6 @@ async def test_who_may_only_read_writes_nothing(bench: Bench) -> None:
     watcher = await key(bench, "observe")
     call = await bench.ask("exec", argv=["cat"], target="box", room="room:den", has_input=True)
 
-    class Nobody:
-        def output(self, channel: int, offset: int, content: bytes) -> None: ...
-
-        def allowed(self, upto: int) -> None: ...
-
-        def ended(self, call: Any) -> None: ...
-
     watch = await bench.calls.watch(watcher, call.id, Nobody(), {})
     with pytest.raises(InstarError) as refusal:
         watch.write(0, b"rm -rf /\n")
@@ -173,3 +177,31 @@ async def test_jobs_of_others_are_shown_and_ended_by_nobody_else(bench: Bench, b
             await bench.ask("process", target="box", args={"action": action, "call_id": hidden.id}, caller=mine)
         assert refusal.value.code == "not_found"
     assert await bench.ask("process", target="box", args={"action": "output", "call_id": own.id}, caller=mine)
+
+
+async def test_a_terminal_that_nobody_watches_expires(make_bench: Callable[..., Any]) -> None:
+    bench: Bench = await make_bench(ProcessExecutor(), unwatched_s=0.5)
+    admin = bench.engine.admin
+    asked: dict[str, Any] = {"argv": ["sleep", "60"], "terminal": {"rows": 5, "columns": 50}, "ends_unwatched": True}
+    watched = await bench.ask(**asked)
+    first = await bench.calls.watch(admin, watched.id, Nobody(), {})
+    second = await bench.calls.watch(admin, watched.id, Nobody(), {})
+    left, kept = await bench.ask(**asked), await bench.ask(argv=["sleep", "60"])
+    first.close()
+    ended = await bench.get(left.id, wait=10)
+    assert (ended.state, ended.has_terminal, ended.ends_unwatched) == (CallState.EXPIRED, True, True)
+    assert ended.error is not None
+    assert "nobody watched it for 0.5 s" in ended.error.message
+    assert "ended" not in (bench.state(watched.id), bench.state(kept.id))
+    second.close()
+    assert (await bench.get(watched.id, wait=10)).state is CallState.EXPIRED
+    assert bench.state(kept.id) != "ended"
+
+
+async def test_a_terminal_that_nobody_watches_expires_after_a_restart_as_well(make_bench: Callable[..., Any]) -> None:
+    bench: Bench = await make_bench(ScriptedExecutor(), unwatched_s=1.0)
+    bench.gate.action = Action.ASK
+    call = await bench.ask(argv=["sleep", "60"], target="box", ends_unwatched=True)
+    await bench.until(lambda: bench.state(call.id) == "awaiting_approval")
+    await bench.restart()
+    assert (await bench.get(call.id, wait=10)).state is CallState.EXPIRED

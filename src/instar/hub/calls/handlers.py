@@ -348,4 +348,5 @@ def _request_of(wanted: StartCall, caller: Caller) -> Request:
         wanted.sandbox,
         wanted.reason,
         caller.principal.name,
+        wanted.ends_unwatched,
     )

@@ -15,13 +15,14 @@ from instar.wire.codes import CODES
 from instar.wire.execution import Outcome, Start
 from instar.wire.limits import CALL_KILL_GRACE_S, CALL_OBEY_S, LINK_CREDIT_BYTES
 
+from .audience import Audience
 from .feeding import CallInput
 from .machine import ENDED, Move
 from .outputs import CHANNELS, Outputs
+from .policy import CallPolicy
 from .records import CallRecord
 from .telling import Telling
 from .times import Changes, Timers
-from .watching import CallWatch
 
 _GRANT_STEP_BYTES = LINK_CREDIT_BYTES // 4
 """Credit is given in steps: short output needs none."""
@@ -73,12 +74,12 @@ class Live:
 
     Args:
         record: The call as it is stored.
-        cap_bytes: Of each stream so much is stored.
+        policy: How much of its output is stored, and how long it goes on unwatched if it minds.
     """
 
-    def __init__(self, record: CallRecord, outputs: Outputs, fanout: Fanout, cap_bytes: int) -> None:
+    def __init__(self, record: CallRecord, outputs: Outputs, fanout: Fanout, policy: CallPolicy) -> None:
         self.record = record
-        self.output = outputs.open(record.id, cap_bytes, self._stored)
+        self.output = outputs.open(record.id, policy.output_max_bytes, self._stored)
         self.waits_for = ""
         self.news = asyncio.Event()
         """Something below changed; the call's task looks."""
@@ -110,7 +111,8 @@ class Live:
         """The last word on its approval."""
         self.final: Call | None = None
         """The call at its end."""
-        self.watches: set[CallWatch] = set()
+        self._unwatched_s = policy.unwatched_s if record.request.ends_unwatched else 0.0
+        self.watches = Audience(self._unwatched_s, self._is_deserted)
         self.input = CallInput(record.id, has_input=record.request.has_input, is_kept=record.request.is_queued)
         self._granted: dict[int, int] = {}
         self.changes = Changes()
@@ -152,7 +154,8 @@ class Live:
         self.waits_for = ""
         self.timers.stop()
         self.changes.tell()
-        for watch in tuple(self.watches):
+        self.watches.dismiss()
+        for watch in self.watches:
             watch.ended(call)
 
     # What others want
@@ -223,6 +226,9 @@ class Live:
             limit_s = self.record.request.timeout_s
             self.stop(Wish(Move.EXPIRE, "timeout", f"it ran longer than {limit_s:g} s"))
 
+    def _is_deserted(self) -> None:
+        self.stop(Wish(Move.EXPIRE, "expired", f"nobody watched it for {self._unwatched_s:g} s"))
+
     def give_up(self) -> None:
         """Wait for the executor no longer."""
         self.has_given_up = True
@@ -244,7 +250,7 @@ class Live:
 
     def let_input(self) -> None:
         """Say how far input is taken to whoever writes it."""
-        for watch in tuple(self.watches):
+        for watch in self.watches:
             watch.input_allowed(self.input.upto)
         self.changes.tell()
 
@@ -262,7 +268,7 @@ class Live:
         stream = self.output.stream(channel)
         at = max(offset, stream.taken)
         if new := stream.take(offset, content):
-            for watch in tuple(self.watches):
+            for watch in self.watches:
                 watch.offer(channel, at, new)
             self._telling.took(channel, at, new)
 
@@ -272,7 +278,7 @@ class Live:
         if self.executor is not None and upto - self._granted.get(channel, LINK_CREDIT_BYTES) >= _GRANT_STEP_BYTES:
             self._granted[channel] = upto
             self.executor.allow(self.id, channel, upto)
-        for watch in tuple(self.watches):
+        for watch in self.watches:
             watch.stored()
         self.changes.tell()
 

@@ -38,6 +38,7 @@ class Request(Struct, frozen=True, omit_defaults=True):
     sandbox: Sandbox | None = None
     reason: str = ""
     requester_name: str = ""
+    ends_unwatched: bool = False
 
     @property
     def is_queued(self) -> bool:
@@ -127,6 +128,8 @@ class CallRecord(Struct, frozen=True):
             result=None if is_brief or not self.result else msgspec.json.decode(self.result),
             streams=course.streams,
             is_background=request.is_background,
+            has_terminal=request.terminal is not None,
+            ends_unwatched=request.ends_unwatched,
             if_away=request.if_away,
             deadline_at=_text(course.deadline_at),
         )

@@ -54,6 +54,6 @@ class Stage:
 
     def open(self, record: CallRecord) -> Live:
         """Give a call that has not ended its place in memory."""
-        live = Live(record, self.outputs, self.fanout, self.policy.output_max_bytes)
+        live = Live(record, self.outputs, self.fanout, self.policy)
         self.living[record.id] = live
         return live

@@ -134,6 +134,8 @@ class CallSettings(Struct, frozen=True, kw_only=True):
     """So many bytes of each output of a call are stored; the rest is counted and thrown away."""
     keep_s: Seconds = limits.CALL_KEEP_S
     """Seconds for which the output of ended calls is kept."""
+    unwatched_s: Seconds = limits.CALL_UNWATCHED_S
+    """Seconds for which a terminal of the console goes on when nobody watches it."""
 
 
 class LogSettings(Struct, frozen=True, kw_only=True):
