@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from instar.base.errors import InstarError
 from instar.base.tasks import TaskScope
+from instar.policy.searching import unasked
 from instar.wire.execution import (
     CallOrder,
     Channel,
@@ -18,6 +19,7 @@ from instar.wire.execution import (
     LedgerEntry,
     LedgerState,
     Outcome,
+    Plan,
     Preparation,
     Prepared,
     Start,
@@ -321,7 +323,7 @@ class Machine:
         call = self._calls[call_id] = self._made(call_id, tool, drops=runs_program)
         call.streams.attach(output, {})
         if not runs_program:
-            work = self._use(call, start, ready.params, self._context(preparation, granted, call))
+            work = self._use(call, start, ready.params, self._context(preparation, granted, call, ready.prepared.plan))
         else:
             if preparation.is_background:
                 call.job = self.jobs.begin(call_id, preparing.command_text(ready.params))
@@ -371,12 +373,15 @@ class Machine:
             call.is_cancelled = True
         self._finish(call, outcome)
 
-    def _context(self, preparation: Preparation, granted: Granted, call: _Live | None = None) -> ToolContext:
+    def _context(
+        self, preparation: Preparation, granted: Granted, call: _Live | None = None, plan: Plan | None = None
+    ) -> ToolContext:
         cwd = preparing.working_dir(self.place, preparation)
-        if call is None:
-            return ToolContext(granted.roots, cwd, jobs=self.jobs, path_env=self.place.account.path)
-        return ToolContext(
-            granted.roots, cwd, call.source.pieces(), lambda: call.is_cancelled, self.jobs, self.place.account.path
+        context = ToolContext(granted.roots, cwd, jobs=self.jobs, path_env=self.place.account.path)
+        if call is None or plan is None:
+            return context
+        return replace(
+            context, input=call.source.pieces(), is_cancelled=lambda: call.is_cancelled, read_rules=unasked(plan)
         )
 
     def _finish(self, call: _Live, outcome: Outcome) -> None:

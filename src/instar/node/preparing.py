@@ -156,6 +156,7 @@ async def prepare_tool(place: Place, preparation: Preparation, allowed: Allowed,
         files=files,
         timeout_s=preparation.timeout_s,
         is_background=preparation.is_background,
+        read_rules=preparation.read_rules,
     )
     return Ready(Prepared(plan, plan_digest(plan), registry.unbound(files)), params)
 

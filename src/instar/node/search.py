@@ -1,6 +1,7 @@
 """Searches a folder in a process of its own, which can be killed whatever a pattern does to it.
 
-It is run by its file name under `python -I -S`, so it imports the standard library alone: it starts in 15 ms.
+It is run by its file name under `python -I -S`, so it imports the standard library alone: it starts in 15 ms. Only
+where rules are to be asked does it take them from this package, whose folder is named to it.
 Standard input: one JSON object (`Order`). Standard output: matches as JSON lines, best first, then a last line with
 `is_truncated`. It reads below the folder that it inherits as a handle, and follows no symbolic link.
 """
@@ -65,20 +66,39 @@ def grep(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
     shows_hidden = any(part.startswith(".") for part in order["include"].split("/"))
     deadline = time.monotonic() + order["walk_s"]
     if order["name"]:
-        files = [(0.0, str(order["name"]))]
+        # A file that is named was judged by its name.
+        files, withheld = [(0.0, str(order["name"]))], 0
     else:
         found = walk(order, deadline, with_hidden=shows_hidden)
-        files = sorted((-changed, path) for path, changed in found if wanted(path))
+        files, withheld = _readable(order, ((-changed, path) for path, changed in found if wanted(path)))
     is_partial = time.monotonic() > deadline
     count = 0
     for _, path in files:
         for number, text in _matches(order, path, pattern):
             if count == order["limit"]:
-                yield {"is_truncated": True, "is_partial": is_partial}
+                yield {"is_truncated": True, "is_partial": is_partial, "withheld": withheld}
                 return
             count += 1
             yield {"file": printable(path), "line": number, "text": text[: order["line_max"]]}
-    yield {"is_truncated": False, "is_partial": is_partial}
+    yield {"is_truncated": False, "is_partial": is_partial, "withheld": withheld}
+
+
+def _readable(order: dict[str, Any], found: Iterator[tuple[float, str]]) -> tuple[list[tuple[float, str]], int]:
+    """Return the files that the rules let be read, newest first, and how many they do not."""
+    if not order["read_rules"]:
+        return sorted(found), 0
+    sys.path.append(order["library"])
+    from instar.policy.reading import Reading  # noqa: PLC0415 - found from here on
+
+    reading = Reading(order["read_rules"], order["folders"], order["cwd"])
+    files: list[tuple[float, str]] = []
+    withheld = 0
+    for changed, path in found:
+        if reading.admits(path):
+            files.append((changed, path))
+        else:
+            withheld += 1
+    return sorted(files), withheld
 
 
 def walk(order: dict[str, Any], deadline: float, *, with_hidden: bool) -> Iterator[tuple[str, float]]:

@@ -2,11 +2,12 @@
 
 Order: the agent's veto, the static file, the remembered rules. Within a layer the last rule that matches wins; a deny
 of the veto or of the file is final; else the last layer that says something wins. Nothing matches: ask. Of several
-values the most restrictive answer counts; neither the dangerous floor nor what is unclear is lifted below ask.
+values the most restrictive answer counts; neither the dangerous floor nor what is unclear is lifted below ask. What a
+rule denies or asks about a file for one tool holds for those that would do the same to it (`ToolValue.vetoes`).
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from instar.base.clock import Micros, from_rfc3339, now
@@ -16,7 +17,10 @@ from .globs import matches
 from .rules_file import DEFAULT_FILE, load_file
 from .values import NAMES_OF_COMMANDS, ToolValue
 
-__all__ = ["DEFAULT_FILE", "NOBODY", "Question", "RuleLayers", "describe", "has_expired", "judge", "load_file"]
+__all__ = [
+    "DEFAULT_FILE", "NOBODY", "Question", "RuleLayers", "applies", "covers", "describe", "has_expired", "judge",
+    "load_file",
+]  # fmt: skip
 
 NOBODY = "-"
 """What stands for the agent of a call that no agent asked for: a rule that says so is for people alone."""
@@ -24,6 +28,7 @@ NOBODY = "-"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SEVERITY = {Action.ALLOW: 0, Action.ASK: 1, Action.DENY: 2}
 _FINAL = (Layer.AGENT, Layer.FILE)
+_RANKS: Mapping[str, int] = {Layer.AGENT: 0, Layer.FILE: 1, Layer.REMEMBERED: 2}
 
 
 class RuleLayers(NamedTuple):
@@ -53,6 +58,8 @@ class _Answer(NamedTuple):
     action: Action
     rule_id: str = ""
     layer: str = ""
+    tool: str = ""
+    """The glob of tools of the rule."""
 
 
 def judge(layers: RuleLayers, question: Question, at: Micros | None = None) -> Verdict:
@@ -68,7 +75,10 @@ def judge(layers: RuleLayers, question: Question, at: Micros | None = None) -> V
 
 
 def _of_value(layers: RuleLayers, question: Question, value: ToolValue, at: Micros) -> Judged:
-    answer = _most_restrictive(_answer(layers, question, value, tool, at) for tool in (question.tool, *value.vetoes))
+    answer = _answer(layers, question, value, question.tool, at)
+    others = [_answer(layers, question, value, tool, at) for tool in value.vetoes]
+    answer = next((each for each in others if each.action is Action.DENY), answer)
+    answer = next((each for each in others if _asks_too(each, answer, question.tool)), answer)
     action = answer.action
     if action is Action.ALLOW and (value.floor or value.unclear or layers.fault):
         action = Action.ASK
@@ -76,10 +86,18 @@ def _of_value(layers: RuleLayers, question: Question, value: ToolValue, at: Micr
     return Judged(value.text, action, answer.rule_id, answer.layer, value.floor, unclear)
 
 
-def _most_restrictive(answers: Iterable[_Answer]) -> _Answer:
-    """Return the first answer, unless one of the others denies: those of other tools can only veto."""
-    first, *others = answers
-    return next((each for each in others if each.action is Action.DENY), first)
+def _asks_too(other: _Answer, answer: _Answer, tool: str) -> bool:
+    """Whether what a rule says of another tool asks about this one as well, which may be used.
+
+    Not where the same rule speaks of this tool too (a later one was stronger), nor where a later layer allows this one.
+    """
+    return (
+        answer.action is Action.ALLOW
+        and other.action is Action.ASK
+        and bool(other.rule_id)
+        and not _names_tool(other.tool, tool)
+        and _RANKS[other.layer] >= _RANKS[answer.layer]
+    )
 
 
 def _answer(layers: RuleLayers, question: Question, value: ToolValue, tool: str, at: Micros) -> _Answer:
@@ -88,24 +106,28 @@ def _answer(layers: RuleLayers, question: Question, value: ToolValue, tool: str,
         found = next((known for known in reversed(rules) if _fits(known.rule, question, value, tool, at)), None)
         if found is None:
             continue
-        said = _Answer(found.rule.action, found.id, layer)
+        said = _Answer(found.rule.action, found.id, layer, found.rule.tool)
         if said.action is Action.DENY and layer in _FINAL:
             break
     return said
 
 
 def _fits(rule: Rule, question: Question, value: ToolValue, tool: str, at: Micros) -> bool:
+    return applies(rule, question, tool, at) and covers(rule, value)
+
+
+def applies(rule: Rule, question: Question, tool: str, at: Micros) -> bool:
+    """Whether a rule speaks of this tool on this target, for this agent, in this room, and its time is not over."""
     return (
         _names_tool(rule.tool, tool)
         and (rule.agent == "*" or matches(rule.agent, question.agent_id or NOBODY))
         and (rule.room == "*" or matches(rule.room, question.room))
         and (rule.target == "*" or _names_target(rule.target, question))
         and not has_expired(rule, at)
-        and _covers(rule, value)
     )
 
 
-def _covers(rule: Rule, value: ToolValue) -> bool:
+def covers(rule: Rule, value: ToolValue) -> bool:
     """Whether the rule's glob fits: an allow must fit each meaning of the value, any other only one of them."""
     if rule.action is Action.ALLOW:
         return all(any(matches(rule.value, form) for form in meaning) for meaning in value.meanings)

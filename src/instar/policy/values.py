@@ -99,10 +99,11 @@ _VETOES: Mapping[str, tuple[str, ...]] = {
     "get_file": ("read_file",),
     "grep": ("read_file",),
     "put_file": ("write_file",),
-    "edit_file": ("write_file",),
-    "apply_patch": ("write_file",),
+    "edit_file": ("write_file", "read_file"),
+    "apply_patch": ("write_file", "read_file"),
 }
-"""A file that may not be written by one tool is not written by another either."""
+"""A file that may not be read or written by one tool is not by another either; whether a text stands in a file is told
+by who may change it in place."""
 
 
 def values_of(tool: str, args: Mapping[str, Any], plan: Plan | None = None) -> Values:

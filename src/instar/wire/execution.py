@@ -38,6 +38,17 @@ class Sandbox(enum.StrEnum):
     """As strict, with the network."""
 
 
+class ReadRule(Struct, frozen=True):
+    """A rule about what may be read, for an executor that comes upon files which the call does not name."""
+
+    layer: str
+    """`wire.approvals.Layer`."""
+    value: str
+    """A glob of paths."""
+    action: str
+    """`wire.approvals.Action`."""
+
+
 class Preparation(Struct, frozen=True, omit_defaults=True):
     """What is asked: everything that decides what would run. The executor resolves it and runs nothing."""
 
@@ -57,6 +68,8 @@ class Preparation(Struct, frozen=True, omit_defaults=True):
     """0: none; a background job may have none."""
     sandbox: Sandbox = Sandbox.NONE
     is_background: bool = False
+    read_rules: list[ReadRule] = []
+    """Of a search: what it finds is shown only where these let it be read."""
 
 
 class FileFact(Struct, frozen=True, omit_defaults=True):
@@ -90,6 +103,8 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     """Of an SSH target: `user@host:port`, as it is reached."""
     host_keys: list[str] = []
     """Of an SSH target: fingerprints of the host keys that are pinned."""
+    read_rules: list[ReadRule] = []
+    """Of a search: those of the preparation."""
 
 
 class Prepared(Struct, frozen=True, omit_defaults=True):

@@ -99,6 +99,8 @@ class LinesFound(Struct, frozen=True, omit_defaults=True):
     matches: list[Match]
     is_truncated: bool = False
     is_partial: bool = False
+    withheld: int = 0
+    """Files that were not searched, because a rule does not let them be read without asking."""
 
 
 class PatchedFile(Struct, frozen=True, omit_defaults=True):

@@ -117,3 +117,24 @@ async def test_rules_are_asked_without_a_call(world: World) -> None:
     with pytest.raises(InstarError) as caught:
         await world.do(world.admin, "approvals.judge", tool="exec", command="git 'log")
     assert caught.value.code == "unprocessable_entity"
+
+
+async def test_a_search_carries_what_is_said_of_reading_there(world: World) -> None:
+    box, other = (
+        TargetFacts("dev_1", "box", "node", {"os": "linux"}, True),
+        TargetFacts("dev_2", "it", "node", {}, True),
+    )
+    world.file.write_text(
+        '[{"tool": "read_*", "value": "*.env", "action": "deny", "target": "label:os=linux"},'
+        ' {"tool": "write_file", "value": "*", "action": "deny"}]'
+    )
+    rule = {"tool": "*", "value": "*.key", "action": "ask", "agent": "coder"}
+    await world.do(world.admin, "approvals.add_rule", rule=rule)
+
+    def carried(tool: str, target: TargetFacts, agent_id: str) -> list[tuple[str, str, str]]:
+        found = world.approvals.read_rules(tool, target, agent_id, "")
+        return [(each.layer, each.value, each.action) for each in found]
+
+    assert carried("grep", box, "coder") == [("file", "*.env", "deny"), ("remembered", "*.key", "ask")]
+    assert carried("grep", box, "") == [("file", "*.env", "deny")]
+    assert carried("grep", other, "") == carried("read_file", box, "coder") == []

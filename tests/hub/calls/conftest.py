@@ -15,10 +15,12 @@ from instar.hub.calls.calls import Calls
 from instar.hub.calls.policy import CallPolicy
 from instar.hub.identity.principals import Caller
 from instar.hub.operations.recorder import Recorder
+from instar.policy.routing import TargetFacts
 from instar.store.seam import Transaction
 from instar.wire.approvals import Action, Approval, ApprovalState, Judged, Verdict
 from instar.wire.calls import Call
 from instar.wire.events import Event
+from instar.wire.execution import ReadRule
 from tests.hub.calls.executors import ProcessExecutor, ScriptedExecutor, Target
 from tests.hub.conftest import Engine
 
@@ -28,6 +30,7 @@ class ScriptedGate:
 
     def __init__(self) -> None:
         self.action = Action.ALLOW
+        self.rules: list[ReadRule] = []
         self.asked: list[ApprovalDraft] = []
         self.approvals: dict[str, Approval] = {}
         self.cancelled: list[str] = []
@@ -36,6 +39,9 @@ class ScriptedGate:
     def judge(self, draft: ApprovalDraft) -> Verdict:
         self.asked.append(draft)
         return Verdict(self.action, [Judged("it", self.action)])
+
+    def read_rules(self, tool: str, target: TargetFacts, agent_id: str, room: str) -> list[ReadRule]:
+        return self.rules
 
     async def request(self, draft: ApprovalDraft) -> Approval:
         return self.approvals.setdefault(

@@ -34,7 +34,7 @@ def plan_of(target_id: str, asked: Preparation) -> Prepared:
     argv = args.get("argv") or (["sh", "-c", args["command"]] if "command" in args else [])
     plan = Plan(
         target_id, asked.tool, asked.args, asked.cwd or "/", argv, asked.env, [], asked.sandbox,
-        asked.terminal is not None, asked.timeout_s, asked.is_background,
+        asked.terminal is not None, asked.timeout_s, asked.is_background, read_rules=asked.read_rules,
     )  # fmt: skip
     return Prepared(plan, plan_digest(plan))
 

@@ -16,7 +16,7 @@ from instar.hub.identity.principals import Caller
 from instar.policy.digest import plan_digest
 from instar.wire.approvals import Action, Approval, ApprovalState
 from instar.wire.calls import CallState
-from instar.wire.execution import Channel, Ended, Outcome, Preparation, Prepared, Sandbox
+from instar.wire.execution import Channel, Ended, Outcome, Preparation, Prepared, ReadRule, Sandbox
 from tests.hub.calls.conftest import Bench, ScriptedGate
 from tests.hub.calls.executors import ScriptedExecutor, plan_of
 
@@ -147,6 +147,23 @@ async def test_a_plan_of_another_command_is_shown_to_nobody(
         assert (call.state, code(call)) == (CallState.FAILED, "plan_changed")
     assert not gate.approvals
     assert not box.starts
+
+
+async def test_a_machine_that_knows_nothing_of_what_may_be_read_searches_nothing(
+    bench: Bench, box: ScriptedExecutor, gate: ScriptedGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate.rules = [ReadRule("file", "*.env", "deny")]
+    call = await bench.ask("grep", args={"pattern": "x"}, target="box")
+    await bench.until(lambda: box.starts)
+    assert [what.preparation.read_rules for method, what in box.asked if method == "start"] == [gate.rules]
+    box.end(call.id)
+
+    async def prepare(preparation: Preparation) -> Prepared:
+        plan = replace(plan_of("box", preparation).plan, read_rules=[])
+        return Prepared(plan, plan_digest(plan))
+
+    monkeypatch.setattr(box, "prepare", prepare)
+    assert code(await bench.ask("grep", args={"pattern": "x"}, target="box", wait=5)) == "plan_changed"
 
 
 @pytest.mark.parametrize(("asked", "kept", "is_run"), [

@@ -18,6 +18,7 @@ from instar.policy.routing import TargetFacts
 from instar.store.seam import Store
 from instar.wire.approvals import Approval, Verdict
 from instar.wire.events import RoomKey
+from instar.wire.execution import ReadRule
 from instar.wire.limits import APPROVAL_S
 
 from .asking import ApprovalDraft
@@ -94,6 +95,14 @@ class Approvals:
     def judge(self, draft: ApprovalDraft) -> Verdict:
         """Return what the rules say of a call, with the rules that `always` would remember of it."""
         return self._deciding.judge(draft)
+
+    def read_rules(self, tool: str, target: TargetFacts, agent_id: str, room: str) -> list[ReadRule]:
+        """Return what an executor needs to know of what may be read; of a tool that is no search, nothing.
+
+        Raises:
+            InstarError: `unprocessable_entity`: too many rules say it.
+        """
+        return self._deciding.read_rules(tool, target, agent_id, room)
 
     async def request(self, draft: ApprovalDraft) -> Approval:
         """Ask for an approval, once for each call; see `Deciding.request`.

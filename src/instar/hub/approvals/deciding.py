@@ -7,8 +7,12 @@ from msgspec.structs import replace
 from instar.base.clock import Micros, from_rfc3339, to_rfc3339
 from instar.base.errors import InstarError
 from instar.policy.digest import plan_digest
+from instar.policy.routing import TargetFacts
+from instar.policy.rules import Question
+from instar.policy.searching import SEARCHES, read_rules
 from instar.store.seam import Store, Transaction
 from instar.wire.approvals import Action, Approval, ApprovalState, Judged, Verdict
+from instar.wire.execution import ReadRule
 from instar.wire.limits import APPROVALS_MAX, APPROVALS_OF_ONE_MAX
 
 from . import records
@@ -34,6 +38,14 @@ class Deciding:
     def judge(self, draft: ApprovalDraft) -> Verdict:
         """Return what the rules say of a call."""
         return judged(self._rulebook.layers(draft.agent_id), draft, self._clock())
+
+    def read_rules(self, tool: str, target: TargetFacts, agent_id: str, room: str) -> list[ReadRule]:
+        """Return the rules that go with a search; see `policy.searching`."""
+        if tool not in SEARCHES:
+            return []
+        labels = [f"{name}={value}" for name, value in sorted(target.labels.items())]
+        question = Question(tool, (), target.id, target.name, labels, agent_id, room)
+        return read_rules(self._rulebook.layers(agent_id), question, self._clock())
 
     async def request(self, draft: ApprovalDraft) -> Approval:
         """Ask for an approval, once for each call: a repeat returns it as it stands.

@@ -161,6 +161,7 @@ def _start_of(live: Live) -> Start:
     preparation = Preparation(
         record.id, request.tool, request.args, request.cwd, plan.env, sorted(plan.env), request.terminal,
         request.has_input, request.timeout_s, plan.sandbox, request.is_background,
+        plan.read_rules,
     )  # fmt: skip
     return Start(preparation, prepared.digest, request.timeout_s)
 

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from instar.hub.approvals.asking import ApprovalDraft
+from instar.policy.routing import TargetFacts
 from instar.wire.approvals import Approval, Verdict
+from instar.wire.execution import ReadRule
 
 
 class Gate(Protocol):
@@ -12,6 +14,14 @@ class Gate(Protocol):
 
     def judge(self, draft: ApprovalDraft) -> Verdict:
         """Return what the rules say."""
+        ...
+
+    def read_rules(self, tool: str, target: TargetFacts, agent_id: str, room: str) -> list[ReadRule]:
+        """Return what an executor needs to know of what may be read; of a tool that is no search, nothing.
+
+        Raises:
+            InstarError: `unprocessable_entity`: too many rules say it.
+        """
         ...
 
     async def request(self, draft: ApprovalDraft) -> Approval:

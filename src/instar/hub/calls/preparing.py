@@ -107,6 +107,7 @@ class Preparing:
         preparation = Preparation(
             record.id, request.tool, request.args, request.cwd, env, list(allowed), request.terminal,
             request.has_input, request.timeout_s, sandbox, request.is_background,
+            stage.gate.read_rules(request.tool, target, request.agent_id, record.room),
         )  # fmt: skip
         return Placed(target, preparation, _RANKS[sandbox] < _RANKS[usual])
 
@@ -295,6 +296,7 @@ def _check_plan(target_id: str, asked: Preparation, prepared: Prepared) -> None:
         and plan.env.items() <= asked.env.items()
         and plan.is_background == asked.is_background
         and plan.has_terminal == (asked.terminal is not None)
+        and plan.read_rules == asked.read_rules
         and is_plan_of(plan, asked.tool, msgspec.json.decode(asked.args))
     )
     if not is_of_it or plan_digest(plan) != prepared.digest:

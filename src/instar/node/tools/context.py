@@ -7,6 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from instar.node.roots import Roots
+from instar.wire.execution import ReadRule
 from instar.wire.tool_results import Job, JobOutput
 
 
@@ -50,6 +51,7 @@ class ToolContext:
         is_cancelled: Whether the call was cancelled: asked by work in threads, which cancelling a task does not end.
         jobs: The executor's table of background jobs.
         path_env: The PATH that programs of this node get.
+        read_rules: What of the files that a search comes upon may be shown.
     """
 
     roots: Roots
@@ -58,6 +60,7 @@ class ToolContext:
     is_cancelled: Callable[[], bool] = lambda: False
     jobs: Jobs | None = None
     path_env: str = ""
+    read_rules: Sequence[ReadRule] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,16 @@
 import asyncio
 import json
 import os
+import posixpath
 import signal
 import stat
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
+import instar
 from instar.base.errors import InstarError
 from instar.node import search
 from instar.wire import tools as wire
@@ -30,6 +32,7 @@ class _Found(NamedTuple):
     rows: list[dict[str, Any]]
     is_truncated: bool
     is_partial: bool
+    withheld: int
 
 
 async def glob(context: ToolContext, params: wire.Glob) -> ToolAnswer:
@@ -41,10 +44,14 @@ async def glob(context: ToolContext, params: wire.Glob) -> ToolAnswer:
 
 async def grep(context: ToolContext, params: wire.Grep) -> ToolAnswer:
     """Find lines by a regular expression of Python, newest file first; hidden files only if `include` names them."""
-    asked = {"kind": "grep", "pattern": params.pattern, "include": params.include, "line_max": GREP_LINE_MAX_CHARS}
+    asked = {
+        "kind": "grep", "pattern": params.pattern, "include": params.include, "line_max": GREP_LINE_MAX_CHARS,
+        "read_rules": [(rule.layer, rule.value, rule.action) for rule in context.read_rules],
+        "library": str(Path(instar.__file__).parent.parent),
+    }  # fmt: skip
     found = await _search(context, params.path, asked)
     matches = [Match(str(row["file"]), int(row["line"]), str(row["text"])) for row in found.rows]
-    return ToolAnswer(LinesFound(found.path, matches, found.is_truncated, found.is_partial))
+    return ToolAnswer(LinesFound(found.path, matches, found.is_truncated, found.is_partial, found.withheld))
 
 
 async def _search(context: ToolContext, path: str, asked: Mapping[str, Any]) -> _Found:
@@ -52,7 +59,8 @@ async def _search(context: ToolContext, path: str, asked: Mapping[str, Any]) -> 
     closed, kernel = context.roots.closed_to
     order = {
         **asked, "folder": folder, "name": name, "limit": SEARCH_RESULTS_MAX, "closed": closed, "kernel": kernel,
-        "walk_s": SEARCH_S * _WALK_SHARE,
+        "walk_s": SEARCH_S * _WALK_SHARE, "folders": [posixpath.normpath(posixpath.join(context.cwd, path)), told],
+        "cwd": context.cwd,
     }  # fmt: skip
     try:
         text, is_partial = await _run(folder, json.dumps(order).encode())
@@ -63,7 +71,8 @@ async def _search(context: ToolContext, path: str, asked: Mapping[str, Any]) -> 
         raise InstarError("unprocessable_entity", str(rows[-1]["error"]), hint="Correct the pattern.")
     last: dict[str, Any] = rows[-1] if rows else {}
     is_truncated, is_partial = bool(last.get("is_truncated")), is_partial or bool(last.get("is_partial"))
-    return _Found(told, [row for row in rows if "file" in row], is_truncated, is_partial)
+    found = [row for row in rows if "file" in row]
+    return _Found(told, found, is_truncated, is_partial, int(last.get("withheld", 0)))
 
 
 def _folder_of(context: ToolContext, path: str) -> tuple[int, str, str]:
