@@ -84,3 +84,26 @@ async def test_old_reports_thin_out_and_go(site):
     site.later(TELEMETRY_KEEP_S / 7)
     await site.nodes.sweep()
     assert await kept() == 0
+
+
+async def test_what_could_not_be_written_waits_until_it_can(site, monkeypatch):
+    link = await site.connect(await site.let_in())
+    await site.connect(await site.let_in("other"))
+    transact, tries = site.engine.store.transact, []
+
+    async def fails_once(work):
+        tries.append(work)
+        if len(tries) == 1:
+            link.session.reported(Telemetry(cpu_count=2))
+            raise InstarError("storage_full", "the disk is full")
+        return await transact(work)
+
+    link.session.reported(Telemetry(cpu_count=1))
+    site.later(TELEMETRY_S)
+    monkeypatch.setattr(site.engine.store, "transact", fails_once)
+    with pytest.raises(InstarError, match="disk is full"):
+        await site.nodes.flush()
+    await site.nodes.flush()
+    assert [each.cpu_count for each in (await site.do("nodes.history", node_id="build")).reports] == [2, 1]
+    await site.nodes.flush()
+    assert len(tries) == 2

@@ -70,8 +70,12 @@ class Reports:
         self._pending = [each for each in self._pending if each[0] != node_id]
 
     async def flush(self) -> int:
-        """Write down what waits; return how many reports. To be called every few seconds."""
-        pending, self._pending = self._pending, []
+        """Write down what waits; return how many reports. To be called every few seconds.
+
+        Raises:
+            InstarError: They could not be written; they wait on.
+        """
+        pending = list(self._pending)
 
         async def work(tx: Transaction) -> None:
             for node_id, at, is_sparse, telemetry in pending:
@@ -84,6 +88,8 @@ class Reports:
 
         if pending:
             await self._store.transact(work)
+            written = {(node_id, at) for node_id, at, _, _ in pending}
+            self._pending = [each for each in self._pending if each[:2] not in written]
         return len(pending)
 
     async def sweep(self, at: Micros) -> int:
