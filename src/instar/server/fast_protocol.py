@@ -86,6 +86,7 @@ class FastProtocol(Paced, HttpToolsProtocol):
         self.scope["path"] = unquote(target.decode("latin-1"))
         self.scope["query_string"] = query
         self.upgrade(leftover)
+        self.parser = None  # it holds this by its callbacks: both would wait for the collector
 
     def on_message_begin(self) -> None:
         """A head begins."""

@@ -96,6 +96,7 @@ class GatewaySession(FedSession[ServerAction]):
             self._task.cancel()
         if self._answering is not None:
             self._answering.close()
+            self._answering = None  # it holds this as well: both would wait for the collector
         if self._node is not None:
             self._node.close("the node's connection ended")
         if self._presence is not None:
