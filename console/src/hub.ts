@@ -346,9 +346,9 @@ export class Hub {
     return this.#link.call(operation, params);
   }
 
-  /** Follow a call's output and write its input. */
-  watch(callId: string, watcher: Watcher): CallStream {
-    return this.#link.watch(callId, watcher);
+  /** Follow a call's output, from these offsets on, and write its input. */
+  watch(callId: string, watcher: Watcher, begins: Readonly<Record<number, number>> = {}): CallStream {
+    return this.#link.watch(callId, watcher, begins);
   }
 
   dismiss(): void {

@@ -99,9 +99,9 @@ export class Link {
     });
   }
 
-  /** Follow a call's output from its beginning, and write its input; it goes on across broken links. */
-  watch(callId: string, watcher: Watcher): CallStream {
-    return this.#streams.watch(callId, watcher);
+  /** Follow a call's output, and write its input; it goes on across broken links. */
+  watch(callId: string, watcher: Watcher, begins: Readonly<Record<number, number>> = {}): CallStream {
+    return this.#streams.watch(callId, watcher, begins);
   }
 
   #send(frame: unknown): void {

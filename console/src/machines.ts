@@ -1,7 +1,7 @@
 // Machines that calls may run on, what waits for an approval, and the rules; kept current by events and signals.
 
 import type { Link } from "./link";
-import type { Approval, EventView, ExecStatus, KnownRule, Node, NodeRequest, RouteRow, RuleList, Scope, SshKey, SshTarget, Telemetry } from "./wire";
+import type { Approval, Call, EventView, ExecStatus, KnownRule, Node, NodeRequest, RouteRow, RuleList, Scope, SshKey, SshTarget, Telemetry } from "./wire";
 
 export interface MachinesView {
   nodes: Node[];
@@ -11,6 +11,8 @@ export interface MachinesView {
   keys: SshKey[];
   routes: RouteRow[];
   approvals: Approval[];
+  /** Terminals that run, of whomever this person may see. */
+  shells: Call[];
   rules: KnownRule[];
   ruleFile: Pick<RuleList, "file" | "file_fault">;
   isLoaded: boolean;
@@ -24,13 +26,15 @@ export const NO_MACHINES: MachinesView = {
   keys: [],
   routes: [],
   approvals: [],
+  shells: [],
   rules: [],
   ruleFile: {},
   isLoaded: false,
 };
 
 const REFRESH_MS = 150;
-type Part = "machines" | "approvals" | "rules";
+const LIVE_MAX = 500;
+type Part = "machines" | "approvals" | "rules" | "shells";
 
 export function mayApprove(scopes: readonly Scope[]): boolean {
   return scopes.includes("approve");
@@ -58,7 +62,7 @@ export class Machines {
   /** Read everything that somebody with these scopes may see. */
   async load(scopes: readonly Scope[]): Promise<void> {
     this.#scopes = scopes;
-    await Promise.all([this.#machines(), this.#approvals(), this.#rules()]);
+    await Promise.all([this.#machines(), this.#approvals(), this.#rules(), this.#shells()]);
     this.#set({ isLoaded: true });
   }
 
@@ -68,6 +72,7 @@ export class Machines {
     if (/^(node|ssh|route|device)\./.test(event.type) || /^(nodes|ssh|routes|pairing)\./.test(audited)) this.#due.add("machines");
     if (event.type.startsWith("approval.")) this.#due.add("approvals");
     if (/^rules?\./.test(event.type)) this.#due.add("rules");
+    if (event.type.startsWith("call.") && (event.call as Partial<Call> | undefined)?.has_terminal) this.#due.add("shells");
     if (this.#due.size === 0) return;
     clearTimeout(this.#refresh);
     this.#refresh = setTimeout(() => void this.#renew().catch(() => null), REFRESH_MS);
@@ -80,7 +85,7 @@ export class Machines {
   async #renew(): Promise<void> {
     const due = this.#due;
     this.#due = new Set();
-    await Promise.all([due.has("machines") && this.#machines(), due.has("approvals") && this.#approvals(), due.has("rules") && this.#rules()]);
+    await Promise.all([due.has("machines") && this.#machines(), due.has("approvals") && this.#approvals(), due.has("rules") && this.#rules(), due.has("shells") && this.#shells()]);
   }
 
   #set(change: Partial<MachinesView>): void {
@@ -106,6 +111,12 @@ export class Machines {
     if (!mayApprove(this.#scopes)) return;
     const { approvals } = await this.link.call("approvals.list", { state: "pending", limit: 500 });
     this.#set({ approvals });
+  }
+
+  async #shells(): Promise<void> {
+    if (!mayExecute(this.#scopes)) return;
+    const { calls } = await this.link.call("calls.list", { live: true, limit: LIVE_MAX });
+    this.#set({ shells: calls.filter((call) => call.has_terminal) });
   }
 
   async #rules(): Promise<void> {

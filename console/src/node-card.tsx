@@ -6,6 +6,7 @@ import { percent, size, span } from "./measures";
 import { Meter, Sparkline } from "./meters";
 import { PermitChoice } from "./node-requests";
 import { Confirmed, Trouble, useNow } from "./page";
+import { ShellList } from "./shell-list";
 import { openTerminal } from "./terminal-frame";
 import { ago } from "./time";
 import type { Node, Runtime, Telemetry } from "./wire";
@@ -54,6 +55,7 @@ export function NodeCard({ node }: { node: Node }) {
           </span>
         )}
       </p>
+      <ShellList target={node.id} targetId={node.id} name={node.name} />
       {isOpen && <Details node={node} />}
     </article>
   );

@@ -5,6 +5,7 @@ import { Copyable } from "./copyable";
 import { TestAndPin } from "./exec-status";
 import { hub, useHub } from "./hub";
 import { Confirmed, Part, Trouble, useNow } from "./page";
+import { ShellList } from "./shell-list";
 import { openTerminal } from "./terminal-frame";
 import { ago } from "./time";
 import type { SshKey, SshMode, SshTarget } from "./wire";
@@ -85,6 +86,7 @@ function Target({ target, isKeeper }: { target: SshTarget; isKeeper: boolean }) 
         </p>
       )}
       {isPinned && <p className="mt-1 font-mono text-xs break-all text-quiet">{target.host_fingerprints?.join(" ")}</p>}
+      <ShellList target={`ssh:${target.label}`} targetId={target.id} name={target.label} />
       {isKeeper && (
         <>
           <TestAndPin target={target} />

@@ -56,6 +56,18 @@ test("input waits for credit, and is sent again after a break", () => {
   expect(frames.at(-1)).toEqual({ t: "close_input", stream: 1, size_bytes: 7 });
 });
 
+test("a stream goes on in the midst, and where somebody else has written", () => {
+  const { frames, chunks, streams, stream } = bench();
+  streams.watch("call_2", { output: () => undefined, ended: () => null, failed: () => null }, { 1: 70 });
+  expect(frames.at(-1)).toMatchObject({ call_id: "call_2", offsets: { "1": 70 } });
+  streams.credit(1, 0, WINDOW_BYTES);
+  stream.goOnAt(5);
+  stream.write(new TextEncoder().encode("a"));
+  stream.goOnAt(3);
+  stream.write(new TextEncoder().encode("b"));
+  expect(chunks.map((chunk) => Number(new DataView(chunk.buffer).getBigUint64(5)))).toEqual([5, 6]);
+});
+
 test("the end is told once", () => {
   const { streams, ends } = bench();
   const call = { id: "call_1", tool: "exec", state: "done", created_at: "", requester: "" } as Call;

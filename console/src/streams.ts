@@ -48,7 +48,10 @@ export class CallStream {
     readonly watcher: Watcher,
     readonly carrier: Carrier,
     readonly leave: () => void,
-  ) {}
+    begins: Readonly<Record<number, number>> = {},
+  ) {
+    for (const [channel, at] of Object.entries(begins)) this.#read.set(Number(channel), at);
+  }
 
   /** Ask for the output from where it was read to; again after every break. */
   begin(): void {
@@ -83,6 +86,14 @@ export class CallStream {
     this.#mayGoTo = Math.max(this.#mayGoTo, upto);
     this.#kept = this.#kept.filter(({ offset, content }) => offset + content.length > upto - WINDOW_BYTES);
     this.#flush();
+  }
+
+  /** Somebody else wrote as well, and the input stands there now; what this page has yet to send comes after it. */
+  goOnAt(offset: number): void {
+    if (offset <= this.#written) return;
+    // The hub has all that was sent from here: it stands before that offset.
+    this.#kept = [];
+    this.#written = this.#sent = offset;
   }
 
   write(content: Uint8Array): void {
@@ -122,9 +133,10 @@ export class Streams {
 
   constructor(readonly carrier: Carrier) {}
 
-  watch(callId: string, watcher: Watcher): CallStream {
+  /** Follow a call from these offsets on, by channel; absent: from its beginning. */
+  watch(callId: string, watcher: Watcher, begins: Readonly<Record<number, number>> = {}): CallStream {
     const id = this.#nextId++;
-    const stream = new CallStream(id, callId, watcher, this.carrier, () => this.#streams.delete(id));
+    const stream = new CallStream(id, callId, watcher, this.carrier, () => this.#streams.delete(id), begins);
     this.#streams.set(id, stream);
     stream.begin();
     return stream;

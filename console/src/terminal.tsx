@@ -7,14 +7,19 @@ import { useEffect, useRef, useState } from "react";
 import { ApprovalCard } from "./approval-card";
 import { isEnded, outcome } from "./calls";
 import { hub, troubleOf, useHub } from "./hub";
-import type { CallStream } from "./streams";
+import { afterLine, keep, type OpenShell } from "./shells";
+import { inputOffset, readOutput, Unreadable } from "./stored";
+import type { CallStream, Watcher } from "./streams";
 import { withSheets } from "./terminal-sheets";
 import type { Call } from "./wire";
 
 const SHELL = 'exec "${SHELL:-/bin/sh}" -l';
 /** Longest life of a terminal; the hub's own default is that of a command. */
 const LIFE_S = 86_400;
+const STDOUT = 1;
 const RESIZE_MS = 150;
+/** So much of what it wrote before is drawn again when one comes back to it. */
+const REDRAWN_BYTES = 1_048_576;
 const BEGINS_MS = 250;
 const THEME = { background: "#10151d", foreground: "#e7edf5", cursor: "#86b3f0", cursorAccent: "#10151d", selectionBackground: "#35507a" };
 
@@ -26,32 +31,85 @@ class Session {
   #stream: CallStream | null = null;
   #isGone = false;
   #resizing: ReturnType<typeof setTimeout> | undefined;
+  /** How far the output has come; what was written before `#oldUntil` is drawn again. */
+  #at = 0;
+  #oldUntil = 0;
+  #isRedrawing = false;
 
   constructor(
     readonly screen: Screen,
     readonly say: Say,
   ) {}
 
-  async begin(target: string): Promise<void> {
-    const { rows, cols: columns } = this.screen;
-    const asked = { tool: "shell", args: { command: SHELL }, target, terminal: { rows, columns }, has_input: true, timeout_s: LIFE_S, env: { TERM: "xterm-256color" } };
+  /** Go on with a terminal that runs, or open a new one. */
+  async open({ target, name, callId }: OpenShell): Promise<void> {
     try {
-      const call = await hub.ask("calls.start", { ...asked, reason: "a terminal in the console" });
+      const call = await (callId ? this.#found(callId) : this.#asked(target));
       this.#call = call;
-      if (this.#isGone) return this.end();
+      if (this.#isGone) return callId ? undefined : this.end();
       this.say({ call });
-      this.#stream = hub.watch(call.id, {
-        output: (_channel, content) => new Promise((done) => this.screen.write(content, done)),
-        ended: (ended) => this.#ended(ended),
-        failed: (error) => this.say({ trouble: `${error.message}. ${error.hint ?? ""}` }),
-      });
+      if (isEnded(call)) return;
+      keep({ target, name, callId: call.id });
+      await this.#follow(call.id, callId !== "");
       this.#settle(call.id);
     } catch (error) {
-      this.say({ trouble: troubleOf(error) });
+      this.say({ trouble: error instanceof Unreadable ? error.message : troubleOf(error) });
     }
   }
 
+  #asked(target: string): Promise<Call> {
+    const { rows, cols: columns } = this.screen;
+    const asked = { tool: "shell", args: { command: SHELL }, target, terminal: { rows, columns }, has_input: true, timeout_s: LIFE_S, env: { TERM: "xterm-256color" } };
+    // Who leaves for good without closing it leaves no shell behind.
+    return hub.ask("calls.start", { ...asked, ends_unwatched: true, reason: "a terminal in the console" });
+  }
+
+  #found(call_id: string): Promise<Call> {
+    return hub.ask("calls.get", { call_id });
+  }
+
+  /** Watch the call; one that ran before from the end of what it wrote. */
+  async #follow(callId: string, isOld: boolean): Promise<void> {
+    const before = isOld ? await readOutput(callId, STDOUT, -REDRAWN_BYTES, 1) : { offset: 0, total: 0 };
+    const input = isOld ? await inputOffset(callId) : 0;
+    if (this.#isGone) return;
+    this.#at = before.offset;
+    this.#oldUntil = before.total;
+    this.#isRedrawing = before.total > before.offset;
+    const watcher: Watcher = {
+      output: (_channel, content) => this.#draw(content, before.offset),
+      ended: (ended) => this.#ended(ended),
+      failed: (error) => this.say({ trouble: `${error.message}. ${error.hint ?? ""}` }),
+    };
+    this.#stream = hub.watch(callId, watcher, { [STDOUT]: before.offset });
+    this.#stream.goOnAt(input);
+  }
+
+  #draw(content: Uint8Array, begin: number): Promise<void> {
+    const isCut = begin > 0 && this.#at === begin;
+    this.#at += content.length;
+    const at = this.#at;
+    return new Promise((done) =>
+      this.screen.write(isCut ? afterLine(content) : content, () => {
+        if (at >= this.#oldUntil) this.#isRedrawing = false;
+        done();
+      }),
+    );
+  }
+
+  /** This page is looked at again: what was typed in another one, or its size, may have changed. */
+  returned(): void {
+    if (!this.#stream || !this.#call || isEnded(this.#call)) return;
+    inputOffset(this.#call.id).then(
+      (offset) => this.#stream?.goOnAt(offset),
+      () => null,
+    );
+    this.resized();
+  }
+
   write(text: string): void {
+    // A terminal answers what programs ask of it; they had their answers when this was first drawn.
+    if (this.#isRedrawing) return;
     if (this.#call && !isEnded(this.#call)) this.#stream?.write(new TextEncoder().encode(text));
   }
 
@@ -63,23 +121,31 @@ class Session {
     }, RESIZE_MS);
   }
 
-  /** Leave the terminal: what runs in it ends. */
-  end(): void {
+  /** Leave the terminal; what runs in it goes on. */
+  leave(): void {
     this.#isGone = true;
     this.#stream?.close();
+  }
+
+  /** Leave the terminal: what runs in it ends. */
+  end(): void {
+    this.leave();
     if (this.#call && !isEnded(this.#call)) void hub.ask("calls.cancel", { call_id: this.#call.id, reason: "the terminal was closed" }).catch(() => null);
   }
 
   /** Follow the call until it runs: before that, nothing comes on the stream. */
   #settle(call_id: string): void {
-    if (this.#isGone || (this.#call && isEnded(this.#call)) || this.#call?.has_run) return;
+    if (this.#isGone || (this.#call && isEnded(this.#call))) return;
     hub.ask("calls.get", { call_id }).then(
       (call) => {
         if (this.#isGone || (this.#call && isEnded(this.#call))) return;
         this.#call = call;
         this.say({ call });
-        if (call.state === "dispatched" || call.state === "streaming") this.screen.focus();
-        else setTimeout(() => this.#settle(call_id), BEGINS_MS);
+        if (call.state === "dispatched" || call.state === "streaming") {
+          this.screen.focus();
+          // The window may have changed since the size was asked for.
+          this.resized();
+        } else setTimeout(() => this.#settle(call_id), BEGINS_MS);
       },
       () => setTimeout(() => this.#settle(call_id), BEGINS_MS * 4),
     );
@@ -91,12 +157,13 @@ class Session {
   }
 }
 
-export default function Terminal({ target, name, leave }: { target: string; name: string; leave(): void }) {
+export default function Terminal({ shell, leave }: { shell: OpenShell; leave(): void }) {
   const [call, setCall] = useState<Call | null>(null);
   const [trouble, setTrouble] = useState("");
   const [turn, setTurn] = useState(0);
   const place = useRef<HTMLDivElement>(null);
   const closing = useRef<HTMLButtonElement>(null);
+  const isStaying = useRef(false);
   useEffect(() => {
     const page = place.current;
     if (!page) return;
@@ -106,41 +173,56 @@ export default function Terminal({ target, name, leave }: { target: string; name
       if (state.trouble) setTrouble(state.trouble);
     });
     const size = new ResizeObserver(() => fit.fit());
+    const returned = () => session.returned();
+    window.addEventListener("focus", returned);
     screen.onData((text) => session.write(text));
     screen.onResize(() => session.resized());
     size.observe(page);
-    void session.begin(target);
+    void session.open(turn ? { ...shell, callId: "" } : shell);
     screen.focus();
     return () => {
+      window.removeEventListener("focus", returned);
       size.disconnect();
-      session.end();
+      if (isStaying.current) session.leave();
+      else session.end();
       screen.dispose();
     };
-  }, [target, turn]);
+  }, [shell, turn]);
   const again = () => {
     setCall(null);
     setTrouble("");
     setTurn(turn + 1);
+  };
+  const stay = () => {
+    isStaying.current = true;
+    leave();
   };
   const hasEnded = trouble !== "" || (call !== null && isEnded(call));
   return (
     <div className="flex h-full flex-col">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1 border-b border-line px-3 py-2">
         <h2 className="min-w-0 truncate font-semibold">
-          <bdi>{name}</bdi>
+          <bdi>{shell.name}</bdi>
         </h2>
         <p role="status" className="min-w-0 grow truncate text-sm text-quiet">
           {trouble || (call ? outcome(call) : "asking")}
         </p>
         <span className="text-xs text-quiet max-sm:hidden">F6 leaves the terminal</span>
-        {hasEnded && (
-          <button type="button" className="second" onClick={again}>
-            Open again
+        <span className="flex flex-wrap gap-2">
+          {hasEnded && (
+            <button type="button" className="second" onClick={again}>
+              Open again
+            </button>
+          )}
+          {!hasEnded && (call?.state === "dispatched" || call?.state === "streaming") && (
+            <button type="button" className="second" title="It stays under this machine, and ends when nobody has come back to it for long" onClick={stay}>
+              Leave running
+            </button>
+          )}
+          <button ref={closing} type="button" className="second" onClick={leave}>
+            Close
           </button>
-        )}
-        <button ref={closing} type="button" className="second" onClick={leave}>
-          Close
-        </button>
+        </span>
       </div>
       {call?.state === "awaiting_approval" && <Waiting callId={call.id} />}
       <div ref={place} className="min-h-0 grow bg-[#10151d] p-2" />

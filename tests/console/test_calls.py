@@ -1,11 +1,12 @@
 """Calls in the console: deciding about them, seeing them run, and a terminal on a machine."""
 
 import re
+from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from .conftest import WAIT_MS, Hub
+from .conftest import WAIT_MS, Hub, opened
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -179,3 +180,92 @@ def test_the_end_of_a_shell_is_told(page: Page, hub: Hub) -> None:
     page.keyboard.type("exit 7\n")
     expect(dialog.get_by_role("status")).to_have_text("exit status 7")
     expect(dialog.get_by_role("button", name="Open again")).to_be_visible()
+
+
+def shell_on_local(page: Page) -> Locator:
+    """Open a terminal on the hub's own machine, and wait until its shell runs."""
+    page.goto("/console/nodes")
+    page.get_by_role("article", name="local", exact=True).get_by_role("button", name="Terminal", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Terminal on local")
+    dialog.get_by_role("button", name="Approve once").click()
+    expect(dialog.get_by_role("status")).to_have_text("running")
+    return dialog
+
+
+def live_terminals(hub: Hub) -> list[Any]:
+    return [call for call in hub.invoke("calls.list", live=True)["calls"] if call.get("has_terminal")]
+
+
+def test_a_terminal_outlives_a_reload(page: Page, hub: Hub) -> None:
+    dialog = shell_on_local(page)
+    screen = dialog.locator(".xterm-accessibility")
+    # A program that asks the terminal something gets its answer once: drawn again, the question is old.
+    page.keyboard.type("kept=$((6*7)); printf '\\033[c'; echo be\\fore\n")
+    expect(screen).to_contain_text("before")
+    page.keyboard.press("Control+c")
+    (call,) = live_terminals(hub)
+    page.set_viewport_size({"width": 600, "height": 500})
+    page.reload()
+    expect(dialog.get_by_role("status")).to_have_text("running")
+    expect(screen).to_contain_text("before")
+    page.keyboard.type("echo and a\\fter $kept; stty size\n")
+    expect(screen).to_contain_text("and after 42")
+    expect(screen).to_contain_text(re.compile(r"\b\d\d [567]\d\b"))
+    assert [each["id"] for each in live_terminals(hub)] == [call["id"]]
+    page.keyboard.type("exit 5\n")
+    expect(dialog.get_by_role("status")).to_have_text("exit status 5")
+    page.reload()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    expect(dialog).to_have_count(0)
+
+
+def test_a_terminal_is_left_and_gone_on_with(page: Page, hub: Hub) -> None:
+    dialog = shell_on_local(page)
+    screen = dialog.locator(".xterm-accessibility")
+    page.keyboard.type("mine=of-mine; cd /; clear\n")
+    dialog.get_by_role("button", name="Leave running").click()
+    expect(dialog).to_have_count(0)
+    left = page.get_by_role("list", name="Your terminals on local")
+    expect(left.get_by_role("listitem")).to_have_count(1)
+    # Another window, and this one again: each goes on where the other has written.
+    other = page.context.new_page()
+    other.goto("/console/nodes")
+    other.get_by_role("button", name=re.compile("^Go on with the terminal")).click()
+    expect(other.get_by_role("dialog").get_by_role("status")).to_have_text("running")
+    other.keyboard.type("echo shell $mine\n")
+    expect(other.locator(".xterm-accessibility")).to_contain_text("shell of-mine")
+    left.get_by_role("button", name=re.compile("^Go on with the terminal")).focus()
+    page.bring_to_front()
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("status")).to_have_text("running")
+    expect(screen).to_contain_text("shell of-mine")
+    page.keyboard.type("echo still $mine\n")
+    expect(screen).to_contain_text("still of-mine")
+    other.bring_to_front()
+    other.evaluate("window.dispatchEvent(new Event('focus'))")
+    expect(other.locator(".xterm-accessibility")).to_contain_text("still of-mine")
+    with other.expect_response(re.compile(r"/input$")):
+        other.evaluate("window.dispatchEvent(new Event('focus'))")
+    other.keyboard.type("echo once more $mine\n")
+    expect(screen).to_contain_text("once more of-mine")
+    other.close()
+    dialog.get_by_role("button", name="Leave running").click()
+    left.get_by_role("button", name=re.compile("^End the terminal")).click()
+    expect(left).to_have_count(0)
+    assert live_terminals(hub) == []
+
+
+def test_a_terminal_that_was_closed_for_good_ends(browser: Browser, tmp_path: Path) -> None:
+    hub = Hub(tmp_path, "calls.unwatched_s=2")
+    try:
+        context, page, _ = opened(browser, hub)
+        page.goto(hub.announcement["console_url"])
+        page.get_by_text("Live", exact=True).wait_for()
+        shell_on_local(page)
+        (call,) = live_terminals(hub)
+        context.close()
+        done = ended(hub, call)
+        assert done["state"] == "expired"
+        assert "nobody watched it" in done["error"]["message"]
+    finally:
+        hub.stop()
