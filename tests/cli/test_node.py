@@ -131,15 +131,36 @@ def test_from_nothing_to_a_node_as_a_person_does_it(cli: Cli, hub: Hub, machine:
     assert machine.folder.config.stat().st_mode & 0o777 == 0o600
     assert machine.folder.key.stat().st_mode & 0o777 == 0o600
     assert allow.load(machine.folder.allow).commands == ["*"]
-    assert json.loads(machine.run("status", "--json").out)["url"] == hub.client.url
+    status = json.loads(machine.run("status", "--json").out)
+    assert (status["url"], status["link"]["state"], status["link"]["url"]) == (
+        hub.client.url, "connected", hub.client.url,
+    )  # fmt: skip
+    assert f"connected to {hub.client.url} since 20" in machine.run("status").out
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == 0, said.read_text()
+    assert json.loads(machine.run("status", "--json").out)["link"] == {"state": "down"}
     assert machine.run("remove", "--yes").out.startswith("Node removed.")
     assert machine.run("remove", "--yes").out.startswith("This machine was no node.")
     assert machine.run("status").out.startswith("This machine is no node")
     assert machine.run("run").code == 3
     cli("devices", "remove", "fresh", "--yes")
     cli("node", "pairing", "disable")
+
+
+def test_a_node_whose_hub_is_away_says_so_by_itself(machine: Machine, begin: Begin):
+    config.save(machine.folder, config.NodeConfig("http://127.0.0.1:9", hub_key="SHA256:none"))
+    process = begin("run")
+    status = until(lambda: (found := json.loads(machine.run("status", "--json").out)["link"]).get("tries") and found)
+    assert (status["state"], status["pid"]) == ("away", process.pid)
+    assert status["last_error"]["message"]
+    assert status["next_try_at"] > status["last_error"]["at"]
+    assert machine.folder.standing.stat().st_mode & 0o777 == 0o600
+    said = machine.run("status").out
+    assert "Link:    not connected since 20" in said
+    assert "Failed tries:" in said
+    process.kill()
+    process.wait()
+    assert "no node runs here" in machine.run("status").out
 
 
 def test_a_node_is_shown_labelled_and_permitted(cli: Cli, joined: Machine):

@@ -5,6 +5,7 @@ Everything lies in one folder, `node` in the folder of the client's own files, r
     node-key         the node's key, 32 bytes
     node.json        `NodeConfig`
     node-allow.json  what this machine ever permits (`instar.node.allow`)
+    link.json        how it stands with its hub, while it runs (`instar.node.standing`)
     state/           the ledger of calls, kept output
     node.log         what the service writes
 """
@@ -78,6 +79,11 @@ class NodeFolder(NamedTuple):
     def allow(self) -> Path:
         """The allow list, mode 0600."""
         return self.path / "node-allow.json"
+
+    @property
+    def standing(self) -> Path:
+        """How the running node stands with its hub, mode 0600."""
+        return self.path / "link.json"
 
     @property
     def state(self) -> Path:

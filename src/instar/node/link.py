@@ -19,6 +19,7 @@ from instar.wire.limits import NODE_ASK_S, NODE_RECONNECT_BASE_S, NODE_RECONNECT
 from instar.wire.nodes import Telemetry
 
 from .executor import Machine
+from .standing import Board, Unheard
 
 _log = structlog.get_logger("instar.node")
 _LOOK_S = 2.0
@@ -189,6 +190,7 @@ class NodeProgram:
         dial: Makes a connection.
         speaker: What the machine says of itself.
         is_final: Whether an error of the hub ends the program; else it comes back for ever.
+        board: Told how the link is.
     """
 
     def __init__(
@@ -198,11 +200,13 @@ class NodeProgram:
         speaker: Self,
         *,
         is_final: Callable[[InstarError], bool] = lambda _error: False,
+        board: Board | None = None,
     ) -> None:
         self._machine = machine
         self._dial = dial
         self._speaker = speaker
         self._is_final = is_final
+        self._board = board or Unheard()
         self._said = ""
 
     async def run(self) -> InstarError:
@@ -216,7 +220,9 @@ class NodeProgram:
                 error = refused
             if self._is_final(error):
                 return error
-            await asyncio.sleep(self._wait_s(error, delays))
+            wait_s = self._wait_s(error, delays)
+            await self._board.away(error, wait_s)
+            await asyncio.sleep(wait_s)
 
     async def _once(self) -> HubError:
         """Live through one connection; return why it ended.
@@ -232,6 +238,7 @@ class NodeProgram:
             self._machine.place = self._machine.place._replace(target_id=node_id)
             _log.info("connected", node=node_id, hub=connection.welcome.version)
             self._said = ""
+            await self._board.connected(node_id, connection.welcome.version)
             tasks = TaskScope(lambda name, failure: _log.error("task failed", task=name, error=repr(failure)))
             tasks.start("report", self._report(connection))
             tasks.start("look", self._look(connection, declaration))

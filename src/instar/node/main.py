@@ -28,6 +28,7 @@ from .grants import Grants
 from .link import NodeProgram
 from .preparing import Place
 from .speaking import Speaker
+from .standing import StandingFile
 from .telemetry.sampler import Sampler
 
 ROLE = "node"
@@ -70,7 +71,11 @@ async def serve(folder: NodeFolder, config: NodeConfig, environ: Mapping[str, st
         own_id=config.node_id,
     )
     await machine.open()
-    return await until_stopped(machine, NodeProgram(machine, dialer(folder.key, config), speaker))
+    board = StandingFile(folder.standing, config.url)
+    try:
+        return await until_stopped(machine, NodeProgram(machine, dialer(folder.key, config), speaker, board=board))
+    finally:
+        board.close()
 
 
 def dialer(key: Path, config: NodeConfig) -> Callable[[Declaration, Service], Awaitable[NodeConnection]]:

@@ -2,16 +2,21 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 
 from instar.cli.command import command
 from instar.cli.outputs import Answer, Stream
 from instar.cli.session import Session
+from instar.cli.texts import relative, visible
 from instar.client import device
 from instar.client.errors import HubError
 from instar.node import config as remembering
+from instar.node import standing as standings
 from instar.node.config import NodeConfig, NodeFolder
 from instar.node.service import NodeService
 from instar.wire import signatures
@@ -33,7 +38,10 @@ def run(session: Session) -> int:
 
 @command("instar node status", offline=True)
 def status(session: Session) -> Answer:
-    """Say of which hub this machine is a node, and whether it runs."""
+    """Say of which hub this machine is a node, whether it runs, and whether it is connected.
+
+    It asks the running node, not the hub: the answer is there when the hub is away.
+    """
     folder = remembering.folder_of(session.environ)
     known = remembering.load(folder)
     if known is None:
@@ -42,6 +50,7 @@ def status(session: Session) -> Answer:
     service = NodeService(folder, session.environ)
     running = service.running()
     state = f"{running.state} (pid {running.pid})" if running.pid else running.state
+    link = _link(folder)
     document = {
         "registered": True,
         "url": known.url,
@@ -51,9 +60,44 @@ def status(session: Session) -> Answer:
         "working_dir": known.working_dir,
         "labels": known.labels,
         "service": {"state": running.state, "pid": running.pid, "path": str(service.path)},
+        "link": link,
         "log": str(folder.log),
     }
-    return Answer(document, [f"Hub:     {known.url}", f"Name:    {known.name or '-'}", f"Service: {state}"])
+    lines = [f"Hub:     {known.url}", f"Name:    {known.name or '-'}", f"Service: {state}"]
+    return Answer(document, [*lines, *_link_lines(link)])
+
+
+def _link(folder: NodeFolder) -> dict[str, Any]:
+    """Return how the node stands with its hub: `connected`, `away`, or `down` when no node runs."""
+    standing = standings.read(folder.standing)
+    if standing is None:
+        return {"state": "down"}
+    return {"state": "connected" if standing.is_connected else "away", **msgspec.to_builtins(standing)}
+
+
+def _link_lines(link: dict[str, Any]) -> Iterator[str]:
+    if link["state"] == "down":
+        yield "Link:    no node runs here"
+        return
+    error: dict[str, Any] = link.get("last_error") or {}
+    if link["state"] == "connected":
+        yield f"Link:    connected to {link['url']} since {_moment(link['since'])}, pid {link['pid']}"
+        if error:
+            yield f"  Last error, {relative(error['at'])}: {visible(error['message'])} ({error['code']})"
+        return
+    yield f"Link:    not connected since {_moment(link['since'])}, pid {link['pid']}"
+    if not error:
+        yield "  It is being tried for the first time."
+        return
+    yield f"  {visible(error['message'])} ({error['code']}), {relative(error['at'])}"
+    if error.get("hint"):
+        yield f"  {visible(error['hint'])}"
+    is_due = datetime.fromisoformat(link["next_try_at"]) <= datetime.now(UTC)
+    yield f"  Failed tries: {link['tries']}; the next comes {'now' if is_due else relative(link['next_try_at'])}."
+
+
+def _moment(timestamp: str) -> str:
+    return f"{timestamp[:19]}Z ({relative(timestamp)})"
 
 
 @command("instar node logs", offline=True)
