@@ -1,13 +1,14 @@
 // A call in its conversation: what was asked for, what it writes, how it ended.
 
-import { memo, useEffect, useState } from "react";
+import { memo, useEffect, useRef, useState } from "react";
 import { ApprovalCard } from "./approval-card";
-import { type CallCard, isEnded, outcome, plainOutput } from "./calls";
+import { type CallCard, isEnded, lacksTail, outcome, plainOutput } from "./calls";
 import { hub, troubleOf, useHub } from "./hub";
 import { Icon } from "./icons";
 import { size } from "./measures";
 import { Said } from "./page";
 import { Shown } from "./shown";
+import { outputPath, readOutput, Unreadable } from "./stored";
 import { quoted } from "./visible";
 import type { Call } from "./wire";
 
@@ -23,6 +24,10 @@ export const CallRow = memo(function CallRow({ card }: { card: CallCard }) {
   const [trouble, setTrouble] = useState("");
   const cancel = () => hub.ask("calls.cancel", { call_id: call.id, reason: "asked for in the console" }).catch((error: unknown) => setTrouble(troubleOf(error)));
   const tail = tailOf(card);
+  const isBlank = lacksTail(card);
+  useEffect(() => {
+    if (isBlank) hub.readTail(call);
+  }, [call.id, isBlank]);
   const total = (call.streams ?? []).reduce((sum, stream) => sum + stream.size_bytes, 0);
   return (
     <article aria-label={`Call by ${who}`} className="mx-5 my-2 max-w-[90ch] rounded-xl border border-line bg-panel max-sm:mx-3">
@@ -56,7 +61,8 @@ export const CallRow = memo(function CallRow({ card }: { card: CallCard }) {
         )
       )}
       {call.error?.hint && <p className="border-t border-line px-3 py-1.5 text-sm text-quiet"><Said text={call.error.hint} /></p>}
-      {(total > 0 || (tail && isEnded(call))) && (
+      {card.stored === "gone" && <p className="border-t border-line px-3 py-1.5 text-sm text-quiet">What it wrote is no longer kept.</p>}
+      {card.stored !== "gone" && (total > 0 || (tail && isEnded(call))) && (
         <div className="flex flex-wrap items-center gap-2 border-t border-line px-3 py-1 text-sm">
           <button type="button" aria-expanded={isFull} className="quiet-button" onClick={() => setFull(!isFull)}>
             {isFull ? "Hide the whole output" : `Whole output${total ? ` (${size(total)})` : ""}`}
@@ -111,22 +117,25 @@ function Channel({ call, channel }: { call: Call; channel: number }) {
   const [next, setNext] = useState(0);
   const [total, setTotal] = useState(0);
   const [trouble, setTrouble] = useState("");
-  const path = `/v1/calls/${encodeURIComponent(call.id)}/output?channel=${channel}`;
+  // A character may lie across two pages.
+  const decoder = useRef(new TextDecoder());
   const more = async () => {
-    const answer = await fetch(`${path}&offset=${next}&limit=${PAGE_BYTES}`).catch(() => null);
-    if (!answer?.ok) return setTrouble(answer ? `It cannot be read (${answer.status}).` : "The hub does not answer.");
-    const bytes = new Uint8Array(await answer.arrayBuffer());
-    setTrouble("");
-    setText((now) => now + new TextDecoder().decode(bytes));
-    setNext(next + bytes.length);
-    setTotal(Number(answer.headers.get("instar-total-bytes") ?? next + bytes.length));
+    try {
+      const range = await readOutput(call.id, channel, next, PAGE_BYTES);
+      setTrouble("");
+      setText((now) => now + decoder.current.decode(range.content, { stream: true }));
+      setNext(range.offset + range.content.length);
+      setTotal(range.total);
+    } catch (error) {
+      setTrouble(error instanceof Unreadable ? error.message : String(error));
+    }
   };
   useEffect(() => void more(), []);
   return (
     <section aria-label={channel === 2 ? "Standard error" : "Standard output"} className="not-first:mt-3">
       <p className="flex flex-wrap items-center gap-2 text-xs text-quiet">
         <span className="grow">{channel === 2 ? "standard error" : "standard output"}</span>
-        <a href={path} download={`${call.id}.${channel === 2 ? "stderr" : "stdout"}`} className="text-accent underline underline-offset-2">
+        <a href={outputPath(call.id, channel)} download={`${call.id}.${channel === 2 ? "stderr" : "stdout"}`} className="text-accent underline underline-offset-2">
           Download
         </a>
       </p>

@@ -1,7 +1,8 @@
 // The calls of the conversations on this page: loaded with them, kept current by events and signals.
 
-import { type CallCard, isEnded, withCall, withOutput } from "./calls";
+import { type CallCard, isEnded, TAIL_MAX, withCall, withOutput, withStored, writtenOn } from "./calls";
 import type { Link, Signal } from "./link";
+import { readOutput, Unreadable } from "./stored";
 import type { Approval, Call, EventView } from "./wire";
 
 const PAGE = 50;
@@ -11,6 +12,8 @@ const WAITS_MS = 700;
 type Change = (cards: CallCard[]) => CallCard[];
 
 export class CallFeed {
+  readonly #reading = new Set<string>();
+
   constructor(
     readonly link: Link,
     /** Change the calls of a conversation, if it is on this page. */
@@ -37,6 +40,23 @@ export class CallFeed {
 
   wrote(signal: Extract<Signal, { signal: "call.output" }>): void {
     this.change(signal.room, (cards) => withOutput(cards, signal));
+  }
+
+  /** Read the end of what a call wrote before this page listened. */
+  async readTail(call: Call): Promise<void> {
+    const room = call.room ?? "";
+    if (!room || this.#reading.has(call.id)) return;
+    this.#reading.add(call.id);
+    try {
+      const read = async (channel: number) => ({ channel, ...(await readOutput(call.id, channel, -TAIL_MAX, TAIL_MAX)) });
+      const stretches = await Promise.all(writtenOn(call).map(read));
+      this.change(room, (cards) => withStored(cards, call.id, stretches));
+    } catch (error) {
+      // What cannot be read now stays to be read whole, by its button.
+      if (error instanceof Unreadable && error.isGone) this.change(room, (cards) => withStored(cards, call.id, null));
+    } finally {
+      this.#reading.delete(call.id);
+    }
   }
 
   /** Ask for all that the hub knows of a call: what it waits for, what it wrote at its end. */

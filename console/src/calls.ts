@@ -3,15 +3,25 @@
 import type { Call } from "./wire";
 
 /** Of a live call's output, the last so many characters stay on the page. */
-const TAIL_MAX = 4_000;
+export const TAIL_MAX = 4_000;
 const ENDED = new Set(["done", "failed", "cancelled", "expired", "lost"]);
 
 export interface CallCard {
   call: Call;
   /** What it wrote last, while it runs. */
   tail: string;
-  /** How far each channel has been followed. */
+  /** How far each channel has been followed, and from where. */
   heard: Record<number, number>;
+  begun: Record<number, number>;
+  /** What the hub has stored of it was read; it may be kept no longer. */
+  stored?: "read" | "gone";
+}
+
+/** A stretch of what a call wrote, as the hub stored it. */
+export interface Stretch {
+  channel: number;
+  offset: number;
+  content: Uint8Array;
 }
 
 export function isEnded(call: Call): boolean {
@@ -21,7 +31,7 @@ export function isEnded(call: Call): boolean {
 /** Fold a call as the hub has it now; one that has ended does not come back to life. */
 export function withCall(cards: CallCard[], call: Call): CallCard[] {
   const known = cards.find((each) => each.call.id === call.id);
-  if (!known) return [...cards, { call, tail: "", heard: {} }];
+  if (!known) return [...cards, { call, tail: "", heard: {}, begun: {} }];
   if (isEnded(known.call) && !isEnded(call)) return cards;
   // Later events are brief: what was asked for stays as it was first told.
   const now: Call = { ...known.call, ...call, waits_for: call.waits_for ?? "" };
@@ -31,10 +41,56 @@ export function withCall(cards: CallCard[], call: Call): CallCard[] {
 /** Fold a piece of output; what came before is not shown again. */
 export function withOutput(cards: CallCard[], piece: { call_id: string; channel: number; offset: number; size_bytes: number; text: string }): CallCard[] {
   return cards.map((card) => {
-    const end = piece.offset + piece.size_bytes;
-    if (card.call.id !== piece.call_id || end <= (card.heard[piece.channel] ?? 0)) return card;
-    return { ...card, tail: (card.tail + piece.text).slice(-TAIL_MAX), heard: { ...card.heard, [piece.channel]: end } };
+    const { channel, offset } = piece;
+    const end = offset + piece.size_bytes;
+    const heard = card.heard[channel] ?? 0;
+    if (card.call.id !== piece.call_id || end <= heard) return card;
+    const text = offset < heard ? decoded(encoded(piece.text).subarray(heard - offset)) : piece.text;
+    return { ...card, tail: (card.tail + text).slice(-TAIL_MAX), heard: { ...card.heard, [channel]: end }, begun: { [channel]: offset, ...card.begun } };
   });
+}
+
+/** Whether the card shows nothing of what its call has written so far, as after a reload. */
+export function lacksTail({ call, tail, stored }: CallCard): boolean {
+  if (stored || tail || call.stdout || call.stderr) return false;
+  return isEnded(call) ? writtenOn(call).length > 0 : call.state === "dispatched" || call.state === "streaming";
+}
+
+/** The channels that may hold output: those that are known to, once it has ended. */
+export function writtenOn(call: Call): number[] {
+  return isEnded(call) ? (call.streams ?? []).filter((stream) => stream.size_bytes > 0).map((stream) => stream.channel) : [1, 2];
+}
+
+/** Put what was stored before the page listened in front of what it has heard since; null: it is kept no longer. */
+export function withStored(cards: CallCard[], callId: string, stretches: readonly Stretch[] | null): CallCard[] {
+  return cards.map((card) => {
+    if (card.call.id !== callId) return card;
+    if (!stretches) return { ...card, stored: "gone" };
+    const [heard, begun] = [{ ...card.heard }, { ...card.begun }];
+    let before = "";
+    for (const { channel, offset, content } of stretches) {
+      const end = offset + content.length;
+      const whole = content.subarray(0, Math.max(0, (begun[channel] ?? end) - offset));
+      before += decoded(offset ? afterLine(whole) : whole);
+      begun[channel] = Math.min(begun[channel] ?? offset, offset);
+      heard[channel] = Math.max(heard[channel] ?? 0, end);
+    }
+    return { ...card, heard, begun, stored: "read", tail: (before + card.tail).slice(-TAIL_MAX) };
+  });
+}
+
+/** Of output that begins in the midst of something, what comes after the first line's end: nothing is shown by halves. */
+export function afterLine(content: Uint8Array): Uint8Array {
+  const end = content.indexOf(10);
+  return end < content.length - 1 ? content.subarray(end + 1) : content;
+}
+
+function encoded(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function decoded(content: Uint8Array): string {
+  return new TextDecoder().decode(content);
 }
 
 /** Escape sequences steer terminals; in a page they are only noise. */

@@ -9,7 +9,7 @@ import { type Letter, Outbox } from "./outbox";
 import { isPage, keyOfPath, pathOfKey, split, targetOf } from "./route";
 import type { CallStream, Watcher } from "./streams";
 import { EMPTY, type Pending, type Timeline, withDelta, withEvent, withOlder, withPending, withRun } from "./timeline";
-import type { AgentSummary, DirectConversation, EventView, Message, Network, Operations, Room, Scope, Whoami } from "./wire";
+import type { AgentSummary, Call, DirectConversation, EventView, Message, Network, Operations, Room, Scope, Whoami } from "./wire";
 
 const PAGE = "50";
 const LIST = "500";
@@ -349,6 +349,11 @@ export class Hub {
   /** Follow a call's output, from these offsets on, and write its input. */
   watch(callId: string, watcher: Watcher, begins: Readonly<Record<number, number>> = {}): CallStream {
     return this.#link.watch(callId, watcher, begins);
+  }
+
+  /** Read the end of what a call of a conversation wrote before this page listened. */
+  readTail(call: Call): void {
+    void this.#calls.readTail(call);
   }
 
   dismiss(): void {

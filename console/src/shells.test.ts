@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { afterLine, keep, kept, shellsOn } from "./shells";
+import { keep, kept, shellsOn } from "./shells";
 import type { Call } from "./wire";
 
 const call = (rest: Partial<Call>): Call => ({ id: "c1", tool: "shell", state: "streaming", created_at: "", requester: "me", target_id: "n1", has_terminal: true, ...rest });
@@ -22,11 +22,4 @@ test("a tab remembers its terminal, and believes nothing odd", () => {
   }
   keep(null, storage);
   expect(held.size).toBe(0);
-});
-
-test("what begins amid a line goes on with the next", () => {
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  const bytes = (said: string) => new TextEncoder().encode(said);
-  expect(text(afterLine(bytes("lf of it\r\nwhole\n")))).toBe("whole\n");
-  expect(text(afterLine(bytes("one line")))).toBe("one line");
 });

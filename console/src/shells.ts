@@ -31,8 +31,3 @@ export function kept(storage: Storage = window.sessionStorage): OpenShell | null
     return null;
   }
 }
-
-/** Of output that begins in the midst of something, what comes after the first line's end: nothing is drawn by halves. */
-export function afterLine(content: Uint8Array): Uint8Array {
-  return content.subarray(content.indexOf(10) + 1);
-}

@@ -7,7 +7,15 @@ export interface Range {
   content: Uint8Array;
 }
 
-export class Unreadable extends Error {}
+export class Unreadable extends Error {
+  constructor(
+    message: string,
+    /** It will never be readable again. */
+    readonly isGone = false,
+  ) {
+    super(message);
+  }
+}
 
 export function outputPath(callId: string, channel: number): string {
   return `/v1/calls/${encodeURIComponent(callId)}/output?channel=${channel}`;
@@ -36,7 +44,7 @@ export async function inputOffset(callId: string): Promise<number> {
 async function asked(path: string, init?: RequestInit): Promise<Response> {
   const answer = await fetch(path, init).catch(() => null);
   if (!answer) throw new Unreadable("The hub does not answer.");
-  if (answer.status === 410) throw new Unreadable("It is no longer kept.");
+  if (answer.status === 410) throw new Unreadable("It is no longer kept.", true);
   if (!answer.ok) throw new Unreadable(`It cannot be read (${answer.status}).`);
   return answer;
 }

@@ -129,6 +129,50 @@ def test_a_call_shows_in_its_room_as_it_runs(page: Page, hub: Hub) -> None:
     expect(row).to_contain_text("exit status 3")
 
 
+def allowed(hub: Hub, call: Any) -> Any:
+    """Approve a call that waits."""
+    while not (found := [each for each in hub.invoke("approvals.list")["approvals"] if each["call_id"] == call["id"]]):
+        hub.invoke("calls.get", call_id=call["id"], wait=1)
+    hub.invoke("approvals.approve", approval_id=found[0]["id"], digest=found[0]["digest"])
+    return call
+
+
+def test_calls_show_the_end_of_their_output_after_a_reload(page: Page, hub: Hub) -> None:
+    hub.room("later")
+    room = {"room": "room:later"}
+    page.goto("/console/room/later")
+    expect(page.get_by_role("textbox", name="Message")).to_be_enabled()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    short = allowed(hub, line(hub, "echo sh\\ort; echo aside >&2; exit 4", **room))
+    long = allowed(hub, line(hub, "seq 1 60000; echo the e\\nd", **room))
+    for call in (short, long):
+        ended(hub, call)
+    runs = allowed(hub, line(hub, "echo be\\gun; read go; echo do\\ne; exit 6", has_input=True, **room))
+    cards = page.get_by_role("article", name=re.compile("^Call by "))
+    expect(cards.nth(2).get_by_role("group", name="Output")).to_contain_text("begun")
+    for _ in range(2):
+        page.reload()
+        expect(cards).to_have_count(3)
+        expect(cards.nth(0)).to_contain_text("exit status 4")
+        for said in ("short", "aside"):
+            expect(cards.nth(0).get_by_role("group", name="Output")).to_contain_text(said)
+        expect(cards.nth(1).get_by_role("group", name="Output")).to_have_text(
+            re.compile(r"^59990\n.*60000\nthe end$", re.S)
+        )
+    expect(cards.nth(2)).to_contain_text("running")
+    expect(cards.nth(2).get_by_role("group", name="Output")).to_have_text("begun")
+    hub.client.open("POST", f"/v1/calls/{runs['id']}/input?eof=true", body=b"go\n").close()
+    expect(cards.nth(2)).to_contain_text("exit status 6")
+    expect(cards.nth(2).get_by_role("group", name="Output")).to_have_text("begun\ndone")
+    # All of a long one is read a page at a time.
+    cards.nth(1).get_by_role("button", name=re.compile("^Whole output")).click()
+    stored = cards.nth(1).get_by_role("group", name="Stored output")
+    expect(stored).to_contain_text("\n40000\n")
+    cards.nth(1).get_by_role("button", name=re.compile("^More ")).click()
+    expect(stored).to_contain_text("the end")
+    expect(cards.nth(1).get_by_role("button", name=re.compile("^More "))).to_have_count(0)
+
+
 def test_a_call_is_cancelled_where_it_shows(page: Page, hub: Hub) -> None:
     hub.room("stopping")
     page.goto("/console/room/stopping")
