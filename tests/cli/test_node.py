@@ -179,6 +179,11 @@ def test_a_node_is_shown_labelled_and_permitted(cli: Cli, joined: Machine):
     assert cli("node", "allow", "build", "read*", "--remove", "--json").document["commands"] == ["exec"]
     assert "any agent" in cli("node", "allow", "build").out
     assert cli("node", "allow", "build", "--env", "LD_PRELOAD").code == 2
+    refused = cli("node", "allow", "build", "exce", "reed*", "which")
+    assert refused.code == 2
+    assert "there is no tool 'exce', 'reed*'" in refused.err
+    assert "Did you mean exec" in refused.err
+    assert cli("node", "allow", "build", "--json").document["permit"]["commands"] == ["exec"]
     until(lambda: cli("node", "history", "build", "--json").document["reports"])
     assert "%" in cli("node", "history", "build").out
     missing = cli("node", "describe", "biuld")
@@ -289,6 +294,14 @@ def test_the_own_list_is_written_by_hand(machine: Machine):
         "sandbox": "strict",
     }  # fmt: skip
     assert machine.run("allow", "--here", "--root", "/no/such/folder").code == 3
+    refused = machine.run("join", "http://127.0.0.1:9", "--allow", "exce", "--foreground")
+    assert (refused.code, "Did you mean exec" in refused.err) == (2, True)
+    refused = machine.run("allow", "--here", "read-file")
+    assert (refused.code, "Did you mean read_file" in refused.err) == (2, True)
+    assert allow.load(machine.folder.allow).commands == ["exec"]
+    allow.save(machine.folder.allow, allow.Allowed(["of-old", "exec"]))
+    assert machine.run("allow", "--here", "--remove", "exec").code == 0
+    assert machine.run("allow", "--here", "--remove", "of-old").code == 0
     for wrong in (["--here", "--agent", "a"], ["x", "--root", "/"], [], ["--here", "x", "--only", "--remove"]):
         assert machine.run("allow", *wrong).code == 2
 

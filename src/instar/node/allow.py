@@ -4,6 +4,7 @@ What is not there is never run. The file is read again when it changed, so that 
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from msgspec import Meta, Struct
 from instar.base.errors import InstarError
 from instar.client import private_json
 from instar.policy import environment, globs
+from instar.policy.naming import check_named
 from instar.wire.execution import Sandbox
 from instar.wire.limits import NODE_COMMANDS_MAX, NODE_ENV_MAX, PATH_MAX_CHARS
 from instar.wire.nodes import Command, EnvName
@@ -101,6 +103,15 @@ def save(path: Path, allowed: Allowed) -> None:
         raise InstarError("unprocessable_entity", f"this cannot be permitted: {error}", hint="Give another.") from error
     _check(allowed)
     private_json.write(path, content)
+
+
+def check_added(commands: Sequence[str], known: Sequence[str] = ()) -> None:
+    """Refuse globs that somebody adds and that no tool of a node fits; those that were `known` before may stay.
+
+    Raises:
+        InstarError: `unprocessable_entity`; the hint has the names that are near.
+    """
+    check_named(commands, known)
 
 
 def _check(allowed: Allowed) -> None:

@@ -14,6 +14,7 @@ from instar.hub.identity.devices.devices import Devices
 from instar.hub.identity.missing import missing
 from instar.hub.identity.principals import Caller
 from instar.policy.environment import check_listed
+from instar.policy.naming import check_named
 from instar.store.seam import Transaction
 from instar.wire import nodes as wire
 from instar.wire.devices import Device, Role
@@ -121,7 +122,8 @@ class Handlers:
         """Let a machine in and say what it may be asked, in one transaction.
 
         Raises:
-            InstarError: `not_found`, `conflict` (decided, expired, another digest, no node's request), `forbidden`.
+            InstarError: `not_found`, `conflict` (decided, expired, another digest, no node's request), `forbidden`;
+                `unprocessable_entity` for a variable that is never forwarded, a tool that there is none of.
         """
         params, at, approver = act.params, self._clock(), act.caller.grant
         actor = approver.principal.id
@@ -134,6 +136,7 @@ class Handlers:
             if request.role is not Role.NODE:
                 hint = "Approve it with `instar devices approve`."
                 raise InstarError("conflict", "the request is an operator's, not a node's", hint=hint)
+            check_named(params.permit.commands, has_others=_is_foreign(request.dialect))
             given = Given(request.role, frozenset(request.scopes))
             device = await deciding.approve(tx, request, approver, given, at)
             if params.name:
@@ -148,11 +151,14 @@ class Handlers:
         """Say what a node may be asked from now on.
 
         Raises:
-            InstarError: `unprocessable_entity` for a variable that is never forwarded.
+            InstarError: `unprocessable_entity` for a variable that is never forwarded, a tool that there is none of.
         """
         check_listed(act.params.permit.env)
 
         def change(record: NodeRecord, device: Device | None) -> NodeRecord:
+            known = (*record.declaration.commands, *record.permit.commands)
+            is_foreign = device is not None and _is_foreign(device.dialect)
+            check_named(act.params.permit.commands, known, has_others=is_foreign)
             return _permitted(record, device, act.params.permit)
 
         return await self._change(act, change)
@@ -212,6 +218,10 @@ def _permitted(record: NodeRecord, device: Device | None, permit: Permit) -> Nod
     if device is not None and held is None:
         raise InstarError("conflict", "the device is no node any more", hint="Let it join again, then approve it.")
     return replace(record, permit=permit, grant_id=held.key_id if held is not None else LOCAL)
+
+
+def _is_foreign(dialect: str) -> bool:
+    return dialect not in ("", "instar")
 
 
 def _check_labels(labels: dict[str, str]) -> None:

@@ -118,6 +118,7 @@ def _join(
     asks to be let in; the hub's operator compares the fingerprint, approves, and says what it may be asked. Then it
     runs as a service that starts at boot, or here with --foreground. Joining again changes what is given anew.
     """
+    allowing.check_added(allow)
     url = hub_url(address or host or session.environ.get(HUB_VARIABLE, ""))
     folder = remembering.folder_of(session.environ)
     known = _known(folder, url, again=again)

@@ -114,8 +114,10 @@ def _here(
 ) -> Answer:
     path = remembering.folder_of(session.environ).allow
     known = allowing.load(path)
+    before = known.commands
     if commands or env or roots or sandbox:
         known = _changed(known, commands, env, roots, sandbox, change)
+        allowing.check_added(known.commands, before)
         allowing.save(path, known)
     rows = [
         ("commands", plain(known.commands) if known.commands else "nothing"),
