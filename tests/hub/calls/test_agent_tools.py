@@ -126,3 +126,24 @@ async def test_a_selected_machine_is_where_calls_really_go(desk: Desk) -> None:
     done = await desk.use("nodes_select", room="room:den", node=None)
     assert done.data == {"ok": True, "node_id": None}
     assert (await bench.ask(room="room:den")).target_id == "local"
+
+
+async def test_a_field_that_a_tool_does_not_take_is_refused_by_name(desk: Desk) -> None:
+    for tool, arguments, unknown, taken in (
+        (
+            "read_file",
+            {"path": "a", "startLine": 3, "lines": 4},
+            "'startLine', 'lines'",
+            "path, start_line, end_line, node",
+        ),
+        ("exec", {"command": "true", "cwd": "/"}, "'cwd'", "command, timeout, working_dir, node"),
+        ("grep", {"pattern": "x", "path": "/", "glob": "*"}, "'glob'", "pattern, path, include, node"),
+        ("nodes_describe", {"node": "box", "verbose": True}, "'verbose'", "node"),
+        ("nodes_list", {"node": "box"}, "'node'", ""),
+    ):
+        said = await desk.use(tool, **arguments)
+        assert said.is_error
+        assert said.data["error"]["code"] == "unprocessable_entity"
+        assert said.data["error"]["message"] == f"`{tool}` takes no {unknown}"
+        assert said.data["error"]["hint"] == (f"It takes: {taken}." if taken else "It takes nothing.")
+    assert not desk.bench.gate.asked

@@ -33,6 +33,9 @@ from .machine import ENDED
 from .routes import WantedCall
 from .targets import Targets
 
+_NAMED_MAX = 20
+_SAID_MAX_CHARS = 500
+
 
 class Invoke(Protocol):
     """Does an operation as a caller: `hub.operations.invoke`."""
@@ -138,6 +141,15 @@ def _decoded(wanted: UseTool) -> tuple[str, Struct]:
         raise InstarError("unprocessable_entity", f"there is no tool {wanted.name!r}", hint=f"There are: {known}.")
     given = dict(wanted.arguments)
     node = given.pop("node", "") if takes_node(wanted.name) else ""
+    taken = arguments_of(wanted.name).__struct_encode_fields__
+    if unknown := [name for name in given if name not in taken]:
+        # A model that names a wish in a field of its own would believe that it was heard.
+        also = (*taken, "node") if takes_node(wanted.name) else taken
+        raise InstarError(
+            "unprocessable_entity", f"`{wanted.name}` takes no {', '.join(map(repr, unknown))}"[:_SAID_MAX_CHARS],
+            hint=f"It takes: {', '.join(also)}." if also else "It takes nothing.",
+            detail={"unknown": unknown[:_NAMED_MAX]},
+        )  # fmt: skip
     try:
         arguments = msgspec.convert(given, arguments_of(wanted.name))
         return msgspec.convert(node or "", str).strip(), arguments
