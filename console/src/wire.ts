@@ -468,10 +468,11 @@ export interface CallInput {
   "eof"?: boolean;
 }
 
-/** Calls, newest first. */
+/** Calls, newest first: fewer than asked for, or none, where many lie between that the caller may not read. */
 export interface CallList {
   "calls": Call[];
   "has_more": boolean;
+  "next_before"?: string;
 }
 
 /** Calls that the caller may read, newest first. */

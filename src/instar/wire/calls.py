@@ -158,13 +158,16 @@ class CallQuery(Struct, omit_defaults=True):
     """Only those that have not ended."""
     limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = 50
     before: str = ""
+    """The id of a call, or the `next_before` of a page."""
 
 
-class CallList(Struct, frozen=True):
-    """Calls, newest first."""
+class CallList(Struct, frozen=True, omit_defaults=True):
+    """Calls, newest first: fewer than asked for, or none, where many lie between that the caller may not read."""
 
     calls: list[Call]
     has_more: bool
+    next_before: str = ""
+    """Where the list goes on; empty: it ends here."""
 
 
 class CancelCall(Struct, omit_defaults=True):

@@ -357,6 +357,8 @@ CALL_OBEY_S = 10.0
 """How long an executor may take to end a call that it was told to end, beyond `CALL_KILL_GRACE_S`."""
 CALLS_LIVE_MAX = 10_000
 """Calls that have not ended."""
+CALLS_SCAN_MAX = 1_000
+"""Calls that one page of `calls.list` looks at, where the caller may not read most; the next page goes on."""
 CALL_SIGNAL_S = 0.033
 """Output is gathered so long before a room is told of it."""
 CALL_SIGNAL_MAX_BYTES = 16_384

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from instar.base.errors import InstarError
+from instar.hub.calls import listing
 from instar.hub.identity.authentication import Credential
 from instar.hub.identity.principals import Caller
 from instar.wire.approvals import Action
@@ -62,6 +63,37 @@ async def test_calls_are_listed_to_who_may_read_them(bench: Bench) -> None:
     with pytest.raises(InstarError) as refusal:
         await listed(runner, before=hidden.id)
     assert refusal.value.code == "unknown_cursor"
+
+
+@pytest.mark.parametrize("hidden", [30, 31, 32, 33])
+async def test_a_list_goes_on_behind_what_its_reader_may_not_see(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, hidden: int
+) -> None:
+    monkeypatch.setattr(listing, "CALLS_SCAN_MAX", 10)
+    monkeypatch.setattr(listing, "_SCAN_PAGE", 4)
+    runner = await key(bench, "execute")
+    own = [(await bench.ask("ping", target="box", caller=runner)).id for _ in range(2)]
+    for _ in range(hidden):
+        await bench.ask("ping", target="box")
+    own += [(await bench.ask("ping", target="box", caller=runner)).id for _ in range(2)]
+    for limit in (1, 2, 3, 50):
+        seen: list[str] = []
+        before, pages = "", 0
+        while True:
+            page = await bench.do(runner, "calls.list", limit=limit, before=before)
+            assert len(page.calls) <= limit
+            assert page.has_more is bool(page.next_before)
+            seen += [call.id for call in page.calls]
+            before, pages = page.next_before, pages + 1
+            if not before:
+                break
+            assert before.startswith("at:") or before in own
+        assert seen == own[::-1]
+        assert pages <= 10
+    for wrong in ("at:", "at:x", "at:²", "at:-1", "at:" + "9" * 30):
+        with pytest.raises(InstarError) as refusal:
+            await bench.do(runner, "calls.list", before=wrong)
+        assert refusal.value.code == "unknown_cursor"
 
 
 async def test_the_room_hears_output_as_signals_and_the_end_as_an_event(real: Bench) -> None:

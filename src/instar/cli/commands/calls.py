@@ -35,7 +35,7 @@ _WORDS = 60
 def list_(session: Session, *, room: Place | None, node: str, state: str | None, live: bool, limit: int) -> Answer:
     """List calls, newest first."""
     key = room.key if room is not None else ""
-    found = session.invoke("calls.list", room=key, target=node, state=state, live=live or None, limit=limit)
+    found = listed(session, limit, room=key, target=node, state=state, live=live or None)
     heads = ("CALL", "MACHINE", "STATE", "WHAT", "ASKED", "EXIT")
     return Answer(found, table(heads, map(_row, found["calls"]), empty="There is no such call."), found["calls"])
 
@@ -111,10 +111,22 @@ def _ranges(session: Session, call_id: str, channel: int, offset: int, *, is_fol
             return
 
 
+def listed(session: Session, limit: int, **query: object) -> dict[str, Any]:
+    """Return so many calls, or all there are: a page may have fewer, and the list goes on nevertheless."""
+    calls: list[Any] = []
+    before: str | None = None
+    while True:
+        page = session.invoke("calls.list", **query, limit=limit - len(calls), before=before)
+        calls += page["calls"]
+        before = page.get("next_before")
+        if not before or len(calls) >= limit:
+            return {**page, "calls": calls}
+
+
 def _id(session: Session, call: str) -> str:
     if call != LATEST:
         return call
-    found = session.invoke("calls.list", limit=1)["calls"]
+    found = listed(session, 1)["calls"]
     if not found:
         raise HubError("not_found", "there is no call yet", hint="Ask for one: instar exec --node local -- uname -a")
     return str(found[0]["id"])

@@ -15,7 +15,7 @@ from instar.hub.identity.standing import lasting_grant
 from instar.hub.rooms.state import RoomState
 from instar.store.seam import Transaction
 from instar.wire import calls as wire
-from instar.wire.calls import AwaitCall, Call, CallList, CallQuery, CallState, StartCall
+from instar.wire.calls import AwaitCall, Call, CallState, StartCall
 from instar.wire.events import Event, RoomKey
 from instar.wire.execution import CallOrder
 from instar.wire.limits import CALL_COMMAND_S, CALL_TOOL_S, CALLS_LIVE_MAX
@@ -25,6 +25,7 @@ from instar.wire.tools import TOOLS
 from . import records
 from .dispatch import Dispatch, with_tails
 from .jobs import check_job
+from .listing import Listing
 from .live import Live, Wish
 from .machine import Move
 from .records import CallRecord, Course, Request
@@ -32,8 +33,6 @@ from .routes import WantedCall, room_of
 from .stage import Stage
 from .streams import Streams
 
-_PAGES_MAX = 20
-"""Pages that one list reads at most, when most calls are of rooms that the caller may not read."""
 _COMMANDS = frozenset({"exec", "shell"})
 
 
@@ -68,6 +67,7 @@ class Handlers:
         self._stage = stage
         self._dispatch = dispatch
         self._streams = Streams(stage)
+        self._listing = Listing(stage, self._reads)
         self._admitting: dict[str, CallRecord] = {}
         stage.admits = self._admits
         pump.apply_with("call.admitted", self._admitted)
@@ -77,7 +77,7 @@ class Handlers:
         return (
             bind(wire.START, self.start, self.locate_wanted),
             bind(wire.GET, self.get, self.locate),
-            bind(wire.LIST, self.list),
+            bind(wire.LIST, self._listing.list),
             bind(wire.CANCEL, self.cancel, self.locate),
             bind(wire.SIGNAL, self.signal, self.locate),
             bind(wire.RESIZE, self.resize, self.locate),
@@ -209,47 +209,6 @@ class Handlers:
         """Return a call that nobody works on; an ended one with the end of what it wrote, as far as that is kept."""
         record, outputs = located.record, self._stage.outputs
         return await with_tails(record.view(), lambda channel: outputs.tail(record.id, channel))
-
-    async def list(self, act: Act[CallQuery, None]) -> CallList:
-        """Return calls that the caller may read, newest first.
-
-        Raises:
-            InstarError: `unknown_cursor` when `before` names no call.
-        """
-        query = act.params
-        created_before, before = records.NEWEST, ""
-        if query.before:
-            cursor = await self._stage.store.read(lambda reader: records.find(reader, query.before))
-            if cursor is None or not self._reads(act.caller, cursor):
-                raise InstarError("unknown_cursor", f"there is no call {query.before!r}")
-            created_before, before = cursor.created_at, cursor.id
-        found: list[CallRecord] = []
-        for _ in range(_PAGES_MAX):
-            page = await self._page(query, created_before, before)
-            found.extend(record for record in page if self._reads(act.caller, record))
-            if len(found) > query.limit or len(page) <= query.limit:
-                break
-            created_before, before = page[-1].created_at, page[-1].id
-        living = self._stage.living
-        views = [living[each.id].view() if each.id in living else each.view() for each in found[: query.limit]]
-        return CallList(views, len(found) > query.limit)
-
-    async def _page(self, query: CallQuery, created_before: int, before: str) -> "list[CallRecord]":
-        state = CallState.DISPATCHED if query.state is CallState.STREAMING else query.state
-        known = self._stage.targets.find(query.target) if query.target else None
-        target = known.id if known else query.target
-        return await self._stage.store.read(
-            lambda reader: records.page(
-                reader,
-                room=query.room,
-                target=target,
-                state=state or "",
-                is_live=query.live,
-                created_before=created_before,
-                before=before,
-                limit=query.limit + 1,
-            )
-        )
 
     def _reads(self, caller: Caller, record: CallRecord) -> bool:
         room = None
