@@ -55,7 +55,7 @@ export const CallRow = memo(function CallRow({ card }: { card: CallCard }) {
         <ApprovalCard approval={approval} isBare />
       ) : (
         tail && (
-          <pre tabIndex={0} role="group" aria-label="Output" className="max-h-60 overflow-auto border-t border-line bg-raised px-3 py-1.5 font-mono text-[0.8em] whitespace-pre-wrap break-all">
+          <pre tabIndex={0} role="group" aria-label="Output" className="max-h-60 overflow-auto border-t last:rounded-b-xl border-line bg-raised px-3 py-1.5 font-mono text-[0.8em] whitespace-pre-wrap break-all">
             {tail}
           </pre>
         )

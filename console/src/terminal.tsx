@@ -215,8 +215,11 @@ export default function Terminal({ shell, leave }: { shell: OpenShell; leave(): 
             </button>
           )}
           {!hasEnded && (call?.state === "dispatched" || call?.state === "streaming") && (
-            <button type="button" className="second" title="It stays under this machine, and ends when nobody has come back to it for long" onClick={stay}>
+            <button type="button" className="second" aria-describedby="leave-running" onClick={stay}>
               Leave running
+              <span id="leave-running" hidden>
+                It stays in the list of this machine, and ends when nobody comes back to it for long.
+              </span>
             </button>
           )}
           <button ref={closing} type="button" className="second" onClick={leave}>

@@ -140,6 +140,7 @@ def allowed(hub: Hub, call: Any) -> Any:
 def test_calls_show_the_end_of_their_output_after_a_reload(page: Page, hub: Hub) -> None:
     hub.room("later")
     room = {"room": "room:later"}
+    page.set_viewport_size({"width": 360, "height": 740})
     page.goto("/console/room/later")
     expect(page.get_by_role("textbox", name="Message")).to_be_enabled()
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
@@ -171,6 +172,7 @@ def test_calls_show_the_end_of_their_output_after_a_reload(page: Page, hub: Hub)
     cards.nth(1).get_by_role("button", name=re.compile("^More ")).click()
     expect(stored).to_contain_text("the end")
     expect(cards.nth(1).get_by_role("button", name=re.compile("^More "))).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
 def test_a_call_is_cancelled_where_it_shows(page: Page, hub: Hub) -> None:
@@ -293,9 +295,24 @@ def test_a_terminal_is_left_and_gone_on_with(page: Page, hub: Hub) -> None:
     other.keyboard.type("echo once more $mine\n")
     expect(screen).to_contain_text("once more of-mine")
     other.close()
-    dialog.get_by_role("button", name="Leave running").click()
-    left.get_by_role("button", name=re.compile("^End the terminal")).click()
+    # By keyboard alone, at phone width; the focus stays where the list was.
+    page.bring_to_front()
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.keyboard.press("F6")
+    page.keyboard.press("Shift+Tab")
+    leave = dialog.get_by_role("button", name="Leave running")
+    expect(leave).to_be_focused()
+    expect(leave).to_be_in_viewport(ratio=1)
+    expect(leave).to_have_accessible_description(re.compile("ends when nobody comes back"))
+    page.keyboard.press("Enter")
+    expect(left.get_by_role("button", name=re.compile("^Go on"))).to_be_focused()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.keyboard.press("Tab")
+    expect(left.get_by_role("button", name=re.compile("^End"))).to_be_focused()
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
     expect(left).to_have_count(0)
+    assert page.evaluate("document.activeElement !== document.body")
     assert live_terminals(hub) == []
 
 
