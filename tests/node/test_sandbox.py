@@ -100,3 +100,40 @@ def test_of_a_home_that_is_granted_what_is_hidden_is_not_there(tmp_path: Path) -
     assert (tmp_path / "real" / "file").read_text() == "kept\n"
     assert (tmp_path / "real" / ".profile").read_text() == "secret"
     assert not (tmp_path / "real" / ".config" / "x").exists()
+
+
+def test_of_a_home_that_is_granted_programs_are_there_to_read(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tool").write_text("as it was")
+    account = own_account()._replace(home=str(tmp_path), path="/usr/bin:/bin")
+    words = sandbox.wrapped(
+        Sandbox.STRICT, roots=[str(tmp_path)], hidden=[], cwd=str(tmp_path), account=account
+    )  # fmt: skip
+    line = "echo x > bin/tool; echo x > bin/ls; rm -rf bin; echo x > file"
+    subprocess.run([*words, "/bin/sh", "-c", line], capture_output=True, check=False)
+    assert [path.name for path in sorted((tmp_path / "bin").iterdir())] == ["tool"]
+    assert (tmp_path / "bin" / "tool").read_text() == "as it was"
+    assert (tmp_path / "file").exists()
+
+
+def test_what_could_be_made_in_a_home_and_runs_later_is_said_and_nothing_is_left_of_the_mounts(tmp_path: Path) -> None:
+    account = own_account()._replace(home=str(tmp_path), path="/usr/bin:/bin")
+    (tmp_path / ".ssh").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    words = sandbox.wrapped(
+        Sandbox.STRICT, roots=[str(tmp_path)], hidden=[], cwd=str(tmp_path), account=account
+    )  # fmt: skip
+    subprocess.run([*words, "/bin/sh", "-c", "echo x > .ssh/authorized_keys"], capture_output=True, check=False)
+    assert sorted(tmp_path.rglob("*")) == before
+    said = sandbox.exposure(roots=[str(tmp_path)], account=account)
+    assert said.endswith("such as .bash_profile, .bashrc, .profile, .zshenv.")
+    assert sandbox.exposure(roots=[str(tmp_path / "work")], account=account) == ""
+    assert sandbox.exposure(roots=["/"], account=account) == said
+
+
+async def test_an_approver_is_told_so(bench: Bench) -> None:
+    place = bench.machine.place
+    bench.machine.place = place._replace(account=place.account._replace(home=str(bench.root)))
+    for kind, is_told in ((Sandbox.STRICT, True), (Sandbox.NETWORK, True), (Sandbox.NONE, False)):
+        prepared = await bench.machine.prepare(bench.asked("shell", {"command": "true"}, sandbox=kind))
+        assert any("runs later" in each for each in prepared.unbound) is is_told

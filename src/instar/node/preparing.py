@@ -134,6 +134,8 @@ async def prepare(place: Place, preparation: Preparation, allowed: Allowed, root
             ready.words = sandbox.wrapped(
                 kind, roots=roots, hidden=place.hidden, cwd=resolved.cwd, account=place.account
             )
+            if exposure := sandbox.exposure(roots=roots, account=place.account):
+                ready.prepared.unbound.append(exposure)
     except BaseException:
         resolved.close()
         raise

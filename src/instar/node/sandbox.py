@@ -13,6 +13,12 @@ from instar.wire.execution import Sandbox
 from .environment import Account
 
 _TRY_S = 5.0
+_RUNS_LATER = (
+    ".bash_profile", ".ssh/authorized_keys", ".bashrc", ".profile", ".zshenv", ".config/systemd", ".config/autostart",
+    ".local/bin", "bin", ".bash_login", ".zprofile", ".zshrc", ".pam_environment", ".xprofile", ".gitconfig",
+)  # fmt: skip
+"""In a home: what runs at login, at boot or with common programs."""
+_TOLD_MAX = 4
 _RANK = {Sandbox.NONE: 0, Sandbox.NETWORK: 1, Sandbox.STRICT: 2}
 
 
@@ -58,8 +64,9 @@ def wrapped(sandbox: Sandbox, *, roots: Sequence[str], hidden: Sequence[str], cw
     The system is there to read, the granted roots to write; `/tmp`, `/run`, processes and (unless `network`) the
     network are its own. The account's home and the folders in `hidden` (the node's key and ledger) are not there at
     all, save for the programs on its PATH and what is granted. Of a home that is granted itself, what is hidden in it
-    (keys, settings, what runs at login) is empty, and what is written there is gone with the program. Where the node
-    runs as root it has no capability there: with those it would take the mounts away again.
+    (keys, settings, what runs at login) is empty, and what is written there is gone with the program; `~/bin` is there
+    to read. What is hidden and not there yet can be made: `exposure` says so. Where the node runs as root it has no
+    capability there: with those it would take the mounts away again.
     """
     home, roots, hidden = os.path.realpath(account.home), sorted(_real(roots)), sorted(_real(hidden))
     words = [bubblewrap(), "--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--ro-bind", "/", "/"]
@@ -75,11 +82,30 @@ def wrapped(sandbox: Sandbox, *, roots: Sequence[str], hidden: Sequence[str], cw
     if home != "/" and any(_is_within(home, root) for root in roots):
         words += _emptied(home)
         words += _bound("--bind", [root for root in roots if _is_within(root, home) and root != home])
-    words += _bound("--ro-bind", [each for each in _real(account.path.split(":")) if _is_within(each, home)])
+    programs = [*account.path.split(":"), *([f"{home}/bin"] if Path(home, "bin").is_dir() else [])]
+    words += _bound("--ro-bind", [each for each in _real(programs) if _is_within(each, home)])
     for folder in hidden:
         if any(_is_within(folder, root) for root in roots) or not _is_within(folder, home):
             words += ["--tmpfs", folder]
     return [*words, "--chdir", cwd, "--"]
+
+
+def exposure(*, roots: Sequence[str], account: Account) -> str:
+    """Return, as a sentence for an approver, what a sandboxed program may leave behind that runs later; empty: nothing.
+
+    A mount needs something to lie over, and an empty file in its place would stay on the machine: so what is not there
+    cannot be covered, unless nothing at all could be made beside it.
+    """
+    home = os.path.realpath(account.home)
+    if home == "/" or not any(_is_within(home, root) for root in _real(roots)):
+        return ""
+    missing = [name for name in _RUNS_LATER if not os.path.lexists(f"{home}/{name.partition('/')[0]}")]
+    if not missing:
+        return ""
+    return (
+        f"The sandbox lets it write in the home {home}: it can make what is not there yet and runs later, such as "
+        f"{', '.join(missing[:_TOLD_MAX])}."
+    )
 
 
 def _bound(kind: str, folders: Sequence[str]) -> list[str]:
