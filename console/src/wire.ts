@@ -2598,7 +2598,7 @@ export interface Watch {
   "credit_bytes"?: number;
 }
 
-/** A watched call has ended (its `Call`), or cannot be watched; the stream is over. */
+/** A watched call has ended (its `Call`), or cannot be watched (any longer); the stream is over. */
 export interface Watched {
   "t": "watched";
   "stream": number;

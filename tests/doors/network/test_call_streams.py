@@ -113,6 +113,17 @@ async def test_output_goes_out_and_credit_in(bench: Bench) -> None:
     await bench.say(Credit(3, 1, 4 * LINK_CREDIT_BYTES))
 
 
+async def test_output_that_cannot_be_read_ends_its_stream_alone(bench: Bench) -> None:
+    await bench.say(Watch(3, "call_1"))
+    await bench.say(Watch(4, "call_1"))
+    bench.watchers[0].failed(InstarError("output_gone", "its file was removed"))
+    assert (bench.sent[-1]["t"], bench.sent[-1]["stream"]) == ("watched", 3)
+    assert bench.sent[-1]["error"]["code"] == "output_gone"
+    assert list(bench.streams._streams) == [4]
+    bench.watchers[1].output(1, 0, b"out")
+    assert bench.sent[-1] == chunk_frame(4, 1, 0, b"out")
+
+
 async def test_a_client_that_does_not_read_what_it_grants(bench: Bench) -> None:
     await bench.say(Watch(3, "call_1"))
     bench.buffered = LINK_CREDIT_BYTES + 1

@@ -148,6 +148,9 @@ async def test_a_watcher_gets_everything_in_order_then_the_end(bench: Bench) -> 
         def ended(self, call: Any) -> None:
             heard.append(call)
 
+        def failed(self, error: InstarError) -> None:
+            heard.append(error)
+
     call = await bench.ask("exec", argv=["sh", "-c", "read x; head -c 9000000 /dev/zero"], has_input=True)
     watch = await bench.calls.watch(bench.engine.admin, call.id, Watcher(), {})
     watch.write(0, b"go\n")

@@ -1,6 +1,8 @@
 """Who sees calls, their output while it comes and after, and what is kept of it."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,25 @@ class Nobody:
     def allowed(self, upto: int) -> None: ...
 
     def ended(self, call: Any) -> None: ...
+
+    def failed(self, error: InstarError) -> None: ...
+
+
+class Hearing(Nobody):
+    """A watcher that takes note."""
+
+    def __init__(self) -> None:
+        self.content: dict[int, bytes] = {1: b"", 2: b""}
+        self.over: list[Any] = []
+
+    def output(self, channel: int, offset: int, content: bytes) -> None:
+        self.content[channel] += content
+
+    def ended(self, call: Any) -> None:
+        self.over.append(call)
+
+    def failed(self, error: InstarError) -> None:
+        self.over.append(error)
 
 
 async def key(bench: Bench, *scopes: str) -> Caller:
@@ -125,6 +146,59 @@ async def test_old_output_is_swept_and_said_to_be_gone(make_bench: Callable[...,
     assert refusal.value.code == "output_gone"
     again = await bench.get(call.id)
     assert (again.state, again.stdout, again.streams[0].size_bytes) == (CallState.DONE, "", 5)
+
+
+def damage(path: Path, how: str) -> None:
+    if how == "removed":
+        path.unlink()
+    elif how == "cut":
+        os.truncate(path, 1_000_000)
+    else:
+        path.unlink()
+        path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("how", "sent", "code"),
+    [("removed", 0, "output_gone"), ("cut", 1_000_000, "output_gone"), ("replaced", 0, "internal_error")],
+)
+async def test_who_watches_hears_that_output_cannot_be_read(real: Bench, how: str, sent: int, code: str) -> None:
+    admin = real.engine.admin
+    command = "head -c 3000000 /dev/zero; echo fine >&2"
+    done = await real.ask("shell", args={"command": command}, wait=10)
+    living = await real.ask("shell", args={"command": f"{command}; exec sleep 60"})
+    live = real.calls.handlers.live(living.id)
+    assert live is not None
+    await real.until(lambda: (live.extent(1)[0], live.extent(2)[0]) == (3_000_000, 5))
+    for call in (done, living):
+        damage(real.engine.data_dir / "outputs" / call.id / "1", how)
+        heard = Hearing()
+        watch = await real.calls.watch(admin, call.id, heard, {})
+        await real.until(lambda heard=heard: heard.over)
+        assert [getattr(each, "code", each) for each in heard.over] == [code]
+        assert len(heard.content[1]) == sent
+        watch.close()
+        with pytest.raises(InstarError) as refusal:
+            await real.do(admin, "calls.output", call_id=call.id, offset=sent)
+        assert refusal.value.code == code
+        whole = await real.do(admin, "calls.output", call_id=call.id, channel=2)
+        assert whole.content == b"fine\n"
+    assert live.final is None
+    assert (await real.do(admin, "calls.cancel", call_id=living.id)).state is CallState.CANCELLED
+
+
+async def test_a_fault_while_watching_is_said_and_ends_that_watch_alone(
+    real: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("out of luck")
+
+    call = await real.ask("shell", args={"command": "echo kept"}, wait=10)
+    monkeypatch.setattr("instar.hub.calls.outputs.Outputs.read", fail)
+    heard = Hearing()
+    await real.calls.watch(real.engine.admin, call.id, heard, {})
+    await real.until(lambda: heard.over)
+    assert [each.code for each in heard.over] == ["internal_error"]
 
 
 async def test_who_may_only_read_writes_nothing(bench: Bench) -> None:

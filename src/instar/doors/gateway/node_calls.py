@@ -262,6 +262,8 @@ async def output(call: Call, asked: c.Call) -> tuple[bytes, bytes]:
         await reader.is_over.wait()
     finally:
         watch.close()
+    if reader.error is not None:
+        raise reader.error
     return bytes(reader.channels[1]), bytes(reader.channels[2])
 
 
@@ -271,6 +273,7 @@ class _Reader:
     def __init__(self) -> None:
         self.channels = {1: bytearray(), 2: bytearray()}
         self.is_over = asyncio.Event()
+        self.error: InstarError | None = None
 
     def output(self, channel: int, offset: int, content: bytes) -> None:  # noqa: ARG002 - the shape of Watcher
         self.channels[channel] += content
@@ -279,6 +282,10 @@ class _Reader:
         """Nothing is written here."""
 
     def ended(self, call: c.Call) -> None:  # noqa: ARG002 - the shape of Watcher
+        self.is_over.set()
+
+    def failed(self, error: InstarError) -> None:
+        self.error = error
         self.is_over.set()
 
 

@@ -174,7 +174,14 @@ class _CallStream:
 
     def ended(self, call: Call) -> None:
         """The call has ended, and all of its output went out."""
+        self._over(self._machine.watched(self.asked.stream, _encode(call)))
+
+    def failed(self, error: InstarError) -> None:
+        """Say why no more of the output comes; the link and its other streams go on."""
+        self._over(self._machine.watched(self.asked.stream, error=error))
+
+    def _over(self, said: Sequence[ServerAction]) -> None:
         self._is_over = True
-        self._line.do(self._machine.watched(self.asked.stream, _encode(call)))
+        self._line.do(said)
         if self._on_over is not None:
             self._on_over()

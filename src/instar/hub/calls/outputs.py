@@ -240,8 +240,12 @@ class Outputs:
         return await asyncio.to_thread(_read, self.path(call_id, channel), offset, limit)
 
     async def tail(self, call_id: str, channel: int) -> Tail:
-        """Return the end of a stored stream as text; empty when there is none."""
-        return await read_tail(self.path(call_id, channel))
+        """Return the end of a stored stream as text; empty when there is none, or the disk refuses to read it."""
+        try:
+            return await read_tail(self.path(call_id, channel))
+        except InstarError as error:
+            _log.warning("output cannot be read", call=call_id, error=error.message)
+            return Tail("", True)
 
     async def remove(self, call_id: str) -> None:
         """Delete what a call wrote. Nothing there is no error."""
@@ -287,6 +291,12 @@ def tail_of(content: bytes, *, is_whole: bool) -> Tail:
         if at < 0:
             return Tail(content.decode("utf-8", "replace"), not is_whole)
     return Tail(content[at + 1 :].decode("utf-8", "replace"), True)
+
+
+def broken(call_id: str, channel: int, at: int, stored: int) -> InstarError:
+    """Return what is said of a file that was removed or cut by somebody else."""
+    lacking = f"channel {channel} of call {call_id!r} lacks what was stored from byte {at:,} to {stored:,}"
+    return InstarError("output_gone", f"{lacking}: its file was removed or damaged")
 
 
 def gone(call_id: str) -> InstarError:

@@ -11,7 +11,7 @@ from instar.wire.limits import LINK_CHUNK_MAX_BYTES, WAIT_MAX_S
 
 from . import records
 from .live import AWAY, Live
-from .outputs import gone
+from .outputs import broken, gone
 from .records import CallRecord
 from .stage import Stage
 
@@ -70,7 +70,7 @@ class Streams:
         """Read a range of a stream; with `wait`, once it has bytes there or the call has ended.
 
         Raises:
-            InstarError: `output_gone` when it was swept.
+            InstarError: `output_gone` when it was swept, or its file lacks what was stored.
         """
         query, located = act.params, act.object
         if located.live is None:
@@ -86,6 +86,8 @@ class Streams:
             await live.changes.next(left_s)
         size = max(0, min(query.limit, stream.stored - at))
         piece = await self._stage.outputs.read(live.id, query.channel, at, size)
+        if size and not piece.content:
+            raise broken(live.id, query.channel, at, stream.stored)
         return OutputRange(at, len(piece.content), stream.stored, stream.dropped, is_ended, piece.content)
 
     async def _kept(self, record: CallRecord, query: OutputQuery) -> OutputRange:
@@ -94,8 +96,11 @@ class Streams:
             return OutputRange(max(0, query.offset), 0, 0, 0, True)
         if not await self._stage.store.read(lambda reader: records.has_output(reader, record.id)):
             raise gone(record.id)
-        piece = await self._stage.outputs.read(record.id, query.channel, query.offset, query.limit)
         stored = end.size_bytes - end.dropped_bytes
+        at = max(0, stored + query.offset) if query.offset < 0 else query.offset
+        piece = await self._stage.outputs.read(record.id, query.channel, at, query.limit)
+        if at < stored and not piece.content:
+            raise broken(record.id, query.channel, at, stored)
         return OutputRange(piece.offset, len(piece.content), stored, end.dropped_bytes, True, piece.content)
 
 

@@ -4,10 +4,15 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+import structlog
+
+from instar.base.errors import InstarError
 from instar.wire.calls import Call
 from instar.wire.limits import LINK_CHUNK_MAX_BYTES, LINK_CREDIT_BYTES
 
-from .outputs import CHANNELS, Outputs
+from .outputs import CHANNELS, Outputs, broken
+
+_log = structlog.get_logger("instar.calls")
 
 
 class Watcher(Protocol):
@@ -22,7 +27,11 @@ class Watcher(Protocol):
         ...
 
     def ended(self, call: Call) -> None:
-        """The call has ended, and all of its output came before; the last call."""
+        """The call has ended, and all of its output came before; nothing is called after it."""
+        ...
+
+    def failed(self, error: InstarError) -> None:
+        """The output cannot be read further, though the call may go on; nothing is called after it."""
         ...
 
 
@@ -122,7 +131,24 @@ class CallWatch:
         self._news.set()
 
     async def run(self) -> None:
-        """Read from the files what was not passed on at once, until the call has ended or `close`."""
+        """Read from the files what was not passed on at once, until the call has ended or `close`.
+
+        The watcher hears of either end, whatever is wrong with the files.
+        """
+        try:
+            await self._follow()
+        except InstarError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - a fault of the hub is the end of this watch alone, and is logged
+            _log.exception("watch failed", call=self._call_id)
+            self._fail(InstarError("internal_error", f"the output could not be read: {type(error).__name__}"))
+
+    def _fail(self, error: InstarError) -> None:
+        if not self._is_over:
+            self.close()
+            self._watcher.failed(error)
+
+    async def _follow(self) -> None:
         while not self._is_over:
             self._news.clear()
             is_behind = False
@@ -135,7 +161,11 @@ class CallWatch:
             await self._news.wait()
 
     async def _catch_up(self, channel: int) -> bool:
-        """Send what is stored and granted; return whether there is more than was granted."""
+        """Send what is stored and granted; return whether there is more than was granted.
+
+        Raises:
+            InstarError: `output_gone`: the file lacks what was stored; `internal_error`: the disk refused.
+        """
         while not self._is_over:
             at, (stored, settled) = self._at[channel], self._extent(channel)
             if at >= stored:
@@ -146,8 +176,10 @@ class CallWatch:
             if size <= 0:
                 return True
             piece = await self._outputs.read(self._call_id, channel, at, min(size, LINK_CHUNK_MAX_BYTES))
-            if self._is_over or not piece.content:
+            if self._is_over:
                 return False
+            if not piece.content:
+                raise broken(self._call_id, channel, at, stored)
             if self._at[channel] == at:
                 self._at[channel] = at + len(piece.content)
                 self._watcher.output(channel, at, piece.content)

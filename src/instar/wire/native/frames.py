@@ -183,7 +183,7 @@ class Bye(Struct, frozen=True, tag="bye", tag_field="t"):
 
 
 class Watched(Struct, frozen=True, tag="watched", tag_field="t", omit_defaults=True):
-    """A watched call has ended (its `Call`), or cannot be watched; the stream is over."""
+    """A watched call has ended (its `Call`), or cannot be watched (any longer); the stream is over."""
 
     stream: int
     call: dict[str, Any] | None = None
