@@ -356,6 +356,35 @@ async def test_without_a_ledger_a_call_of_an_earlier_process_is_lost(make_bench:
     assert await bench.engine.store.read(records.owed) == []
 
 
+async def test_to_a_machine_that_was_removed_nothing_is_owed(
+    bench: Bench, box: ScriptedExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = await bench.ask(target="box")
+    await bench.until(lambda: bench.state(call.id) == "streaming")
+    box.is_reached = False
+    box.sever()
+    bench.target.leave("box")
+    await bench.do(bench.engine.admin, "calls.cancel", call_id=call.id)
+    await bench.until(lambda: bench.state(call.id) == "ended")
+    assert await bench.engine.store.read(records.owed) == [("box", call.id)]
+    await bench.calls.sweep()
+    assert await bench.engine.store.read(records.owed) == [("box", call.id)]
+    registry = bench.engine.identity.devices.registry
+    del bench.target.executors["box"]
+    with monkeypatch.context() as revoked:
+        revoked.setattr(registry, "get", lambda device_id: device_id)
+        await bench.calls.sweep()
+        assert await bench.engine.store.read(records.owed) == [("box", call.id)]
+    await bench.calls.sweep()
+    assert await bench.engine.store.read(records.owed) == []
+    bench.target.executors["box"] = box
+    box.is_reached = True
+    box.asked.clear()
+    bench.target.come("box")
+    await bench.pause()
+    assert [method for method, _ in box.asked] == []
+
+
 async def test_a_machine_is_let_forget_what_it_repeats_in_vain(bench: Bench, box: ScriptedExecutor) -> None:
     call = await bench.ask(target="box")
     await bench.until(lambda: call.id in box.sinks)

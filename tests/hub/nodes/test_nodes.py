@@ -3,10 +3,11 @@ import pytest
 
 from instar.base.errors import InstarError
 from instar.hub.identity.devices.changing import Change, remove, revoke
+from instar.hub.nodes import records
 from instar.wire.devices import Role
 from instar.wire.execution import Declaration, Ended, Outcome
 from instar.wire.limits import NODE_COMMANDS_MAX, NODE_DECLARATIONS_MAX, NODE_LABELS_MAX, NODE_REPORT_MAX_BYTES
-from instar.wire.nodes import LOCAL, Permit
+from instar.wire.nodes import LOCAL, Permit, Telemetry
 from instar.wire.tools import TOOLS
 
 BUILD = f"{'build':0<64}"
@@ -219,3 +220,20 @@ async def test_connections_that_end_while_the_hub_stops_leave_no_event(site):
     link.session.closed("the hub stops")
     await site.settle()
     assert len(site.engine.events) == before
+
+
+async def test_of_a_node_that_was_removed_nothing_stays(site):
+    link = await site.connect(await site.let_in())
+    change = Change(BUILD, site.clock(), "operator")
+    await site.engine.store.transact(lambda tx: revoke(tx, change, Role.NODE))
+    await site.engine.store.transact(lambda tx: remove(tx, change))
+    link.session.reported(Telemetry(cpu_count=1))
+    await site.nodes.flush()
+    link.session.closed("it was removed")
+    await site.settle()
+    assert BUILD in {record.id for record in await site.engine.store.read(records.everyone)}
+    await site.nodes.sweep()
+    await site.nodes.sweep()
+    assert BUILD not in {record.id for record in await site.engine.store.read(records.everyone)}
+    assert site.nodes.reports.newest(BUILD) is None
+    assert (await site.nodes.reports.history(BUILD, 10, site.clock())).reports == []

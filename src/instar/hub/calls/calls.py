@@ -84,6 +84,7 @@ class Calls:
             store, fanout, authority, directory, self.targets, self.routes, gate, Outputs(data_dir / OUTPUT_FOLDER),
             scope, policy, identity.standing, clock,
         )  # fmt: skip
+        self._registry = identity.devices.registry
         self._owing = Owing(store, self.targets, scope)
         self._dispatch = Dispatch(self._stage, self._owing)
         self.handlers = Handlers(self._stage, self._dispatch, pump)
@@ -135,8 +136,12 @@ class Calls:
         return len(self._stage.living)
 
     async def sweep(self) -> int:
-        """Delete the output of calls that ended long ago; return of how many. To be called once in a while."""
+        """Delete the output of calls that ended long ago; return of how many. To be called once in a while.
+
+        What is owed to machines that were removed is forgotten as well.
+        """
         stage = self._stage
+        await self._owing.sweep(self._is_gone)
         before = Micros(stage.clock() - int(stage.policy.keep_s * MICROS_PER_S))
         due = await stage.store.read(lambda reader: records.kept_until(reader, before, _SWEEP_MAX))
         for call_id in due:
@@ -193,6 +198,10 @@ class Calls:
         return watch
 
     # What others decide
+
+    def _is_gone(self, target_id: str) -> bool:
+        """Whether there is no such target any more; a device that was revoked may be let in again."""
+        return self.targets.find(target_id) is None and self._registry.get(target_id) is None
 
     def _decided(self, approval: Approval) -> None:
         if (live := self._stage.living.get(approval.call_id)) is not None:

@@ -1,5 +1,7 @@
 """Calls that ended here while their executor was away: it is told when it is back, so that nothing goes on unseen."""
 
+from collections.abc import Callable
+
 import structlog
 
 from instar.base.errors import InstarError
@@ -66,6 +68,17 @@ class Owing:
         """Note that an executor knows of a call's end, and let its ledger forget it."""
         executor.settle(call_id)
         self._scope.start(f"settle {call_id}", self._store.transact(lambda tx: records.paid(tx, call_id)))
+
+    async def sweep(self, is_gone: Callable[[str], bool]) -> int:
+        """Owe nothing any more to targets that were removed; return how many there were.
+
+        If one is let in again later, the ends that its ledger repeats are settled as strays.
+        """
+        gone = [target_id for target_id in self._owed if is_gone(target_id)]
+        for target_id in gone:
+            await self._store.transact(lambda tx, target_id=target_id: records.forgive(tx, target_id))
+            self._owed.pop(target_id, None)
+        return len(gone)
 
     async def settle_stray(self, target_id: str, call_id: str) -> None:
         """Let a target's ledger forget a call of its own that ended here, or that an older backup knows nothing of."""

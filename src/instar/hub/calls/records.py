@@ -244,6 +244,11 @@ async def paid(tx: Transaction, call_id: str) -> None:
     await tx.execute("UPDATE calls SET owed = 0 WHERE org = ?1 AND id = ?2", HOME, call_id)
 
 
+async def forgive(tx: Transaction, target_id: str) -> None:
+    """Note that a target will not be told of any call's end."""
+    await tx.execute("UPDATE calls SET owed = 0 WHERE org = ?1 AND target = ?2 AND owed = 1", HOME, target_id)
+
+
 async def kept_until(reader: Reader, before: Micros, limit: int) -> list[str]:
     """Return ended calls whose stored output is older than this."""
     rows = await reader.rows(

@@ -91,6 +91,8 @@ class Nodes:
     async def sweep(self) -> None:
         """Delete what is kept too long, or of devices that were forgotten. To be called each minute."""
         await self.reports.sweep(self._clock())
+        self.roster.forget_strangers()
+        self.reports.keep_only(self._is_known)
         forgotten = [record.id for record in await self._store.read(records.everyone) if not self._is_known(record.id)]
 
         async def work(tx: Transaction) -> None:

@@ -176,6 +176,12 @@ class Roster:
             if (node := self.get(node_id)) is not None:
                 yield node
 
+    def forget_strangers(self) -> None:
+        """Forget what was written of nodes after they were removed: that their connection ended."""
+        gone = [each for each in self._records if each != LOCAL and self._registry.get(each) is None]
+        for node_id in gone:
+            del self._records[node_id]
+
     def _record(self, node_id: str) -> NodeRecord:
         return self._records.get(node_id) or NodeRecord(node_id)
 

@@ -1,6 +1,6 @@
 """How nodes are: the newest report of each in memory, all of them on disk for a while."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -69,6 +69,11 @@ class Reports:
         self._sparse.pop(node_id, None)
         self._pending = [each for each in self._pending if each[0] != node_id]
 
+    def keep_only(self, is_known: Callable[[str], bool]) -> None:
+        """Forget nodes that are not known: a report of one may have come while it was removed."""
+        for node_id in [each for each in self._newest if not is_known(each)]:
+            self.forget(node_id)
+
     async def flush(self) -> int:
         """Write down what waits; return how many reports. To be called every few seconds.
 
@@ -93,13 +98,16 @@ class Reports:
         return len(pending)
 
     async def sweep(self, at: Micros) -> int:
-        """Delete reports whose time is over; return how many. To be called every minute."""
+        """Delete reports whose time is over, or whose node is forgotten; return how many. To be called every minute."""
         ended, dense = (Micros(at - int(each * MICROS_PER_S)) for each in (self.keep_s, TELEMETRY_DENSE_S))
 
         async def work(tx: Transaction) -> int:
             swept = await tx.execute("DELETE FROM telemetry WHERE org = ?1 AND at < ?2", HOME, ended)
             sql = "DELETE FROM telemetry WHERE org = ?1 AND at < ?2 AND is_sparse = 0"
-            return swept + await tx.execute(sql, HOME, dense)
+            swept += await tx.execute(sql, HOME, dense)
+            # Of a node that was removed while its last report was on its way.
+            orphans = "DELETE FROM telemetry WHERE org = ?1 AND node NOT IN (SELECT id FROM nodes WHERE org = ?1)"
+            return swept + await tx.execute(orphans, HOME)
 
         return await self._store.transact(work)
 
