@@ -356,7 +356,9 @@ CALL_RECALL_S = 150.0
 CALL_OBEY_S = 10.0
 """How long an executor may take to end a call that it was told to end, beyond `CALL_KILL_GRACE_S`."""
 CALLS_LIVE_MAX = 10_000
-"""Calls that have not ended."""
+"""Calls that have not ended, of all requesters …"""
+CALLS_LIVE_PER_REQUESTER_MAX = 1_000
+"""… and of each of them."""
 CALLS_SCAN_MAX = 1_000
 """Calls that one page of `calls.list` looks at, where the caller may not read most; the next page goes on."""
 CALL_SIGNAL_S = 0.033

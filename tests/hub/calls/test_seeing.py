@@ -1,5 +1,6 @@
 """Who sees calls, their output while it comes and after, and what is kept of it."""
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from instar.base.errors import InstarError
-from instar.hub.calls import listing
+from instar.hub.calls import listing, shares
 from instar.hub.identity.authentication import Credential
 from instar.hub.identity.principals import Caller
 from instar.wire.approvals import Action
@@ -115,6 +116,38 @@ async def test_a_list_goes_on_behind_what_its_reader_may_not_see(
         with pytest.raises(InstarError) as refusal:
             await bench.do(runner, "calls.list", before=wrong)
         assert refusal.value.code == "unknown_cursor"
+
+
+async def test_nobody_shuts_others_out_with_calls_that_do_not_end(
+    bench: Bench, box: ScriptedExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "CALLS_LIVE_PER_REQUESTER_MAX", 3)
+    monkeypatch.setattr(shares, "CALLS_LIVE_MAX", 5)
+    box.calls_max = 100
+    greedy, other = await key(bench, "execute"), await key(bench, "execute", "write")
+
+    async def ask(caller: Caller) -> str:
+        try:
+            return (await bench.ask("exec", target="box", caller=caller)).id
+        except InstarError as refusal:
+            return f"{refusal.code} {refusal.detail['limit']}"
+
+    said = await asyncio.gather(*(ask(greedy) for _ in range(8)))
+    own = [each for each in said if each.startswith("call_")]
+    assert len(own) == 3
+    assert said.count("overloaded CALLS_LIVE_PER_REQUESTER_MAX") == 5
+    said = [await ask(other) for _ in range(3)]
+    assert said[2] == "overloaded CALLS_LIVE_MAX"
+    await bench.until(lambda: len(box.sinks) == 5)
+    box.sinks.clear()
+    await bench.restart()
+    assert await ask(greedy) == "overloaded CALLS_LIVE_PER_REQUESTER_MAX"
+    assert await ask(other) == "overloaded CALLS_LIVE_MAX"
+    await bench.until(lambda: len(box.sinks) == 5)
+    box.end(own[0])
+    await bench.until(lambda: bench.state(own[0]) == "ended")
+    assert (await ask(greedy)).startswith("call_")
+    assert await ask(greedy) == "overloaded CALLS_LIVE_PER_REQUESTER_MAX"
 
 
 async def test_the_room_hears_output_as_signals_and_the_end_as_an_event(real: Bench) -> None:

@@ -91,7 +91,7 @@ class Dispatch:
         is_new = await self._persist(lambda tx: records.end(tx, record, is_owed=ending.is_owed))
         live.become(record)
         live.end(await self._final(live))
-        self._stage.living.pop(live.id, None)
+        self._stage.close(live)
         if ending.outcome is not None and live.executor is not None:
             live.executor.settle(live.id)
         if ending.is_owed:

@@ -18,7 +18,7 @@ from instar.wire import calls as wire
 from instar.wire.calls import AwaitCall, Call, CallState, StartCall
 from instar.wire.events import Event, RoomKey
 from instar.wire.execution import CallOrder
-from instar.wire.limits import CALL_COMMAND_S, CALL_TOOL_S, CALLS_LIVE_MAX
+from instar.wire.limits import CALL_COMMAND_S, CALL_TOOL_S
 from instar.wire.operation import ObjectKind, Verb
 from instar.wire.tools import TOOLS
 
@@ -152,21 +152,24 @@ class Handlers:
         """Ask for a call; with `wait`, answer when it has ended or the time is up.
 
         Raises:
-            InstarError: `unprocessable_entity` (tool, arguments); `overloaded` (too many live); `id_reused`.
+            InstarError: `unprocessable_entity` (tool, arguments); `overloaded` (too many live, see `Shares.check`);
+                `id_reused`.
         """
         wanted = act.params
         request = _request_of(wanted, act.caller)
         await check_job(self._stage, act.caller, wanted)
-        if len(self._stage.living) >= CALLS_LIVE_MAX:
-            raise InstarError("overloaded", f"{CALLS_LIVE_MAX:,} calls have not ended", retry_after_s=1.0)
+        requester, shares = act.caller.principal.id, self._stage.shares
+        shares.check(requester)
         record = CallRecord(
-            new_id("call"), CallState.ADMITTED, wanted.room, act.caller.principal.id, request, None, Course(), b"",
+            new_id("call"), CallState.ADMITTED, wanted.room, requester, request, None, Course(), b"",
             self._stage.clock(),
         )  # fmt: skip
         act.audit_subject = record.id
 
         async def work(tx: Transaction) -> Call:
+            shares.check(requester)  # Again: others of the same moment were counted since.
             stored = await records.insert(tx, record)
+            shares.hold(requester, record.id)
             self._admitting[record.id] = stored
             return stored.view()
 
@@ -174,6 +177,7 @@ class Handlers:
             call = await act.transact(work, Call)
         except InstarError:
             self._admitting.pop(record.id, None)
+            shares.release(requester, record.id)
             raise
         live = self._stage.living.get(call.id)
         if live is None:

@@ -18,6 +18,7 @@ from .outputs import Outputs
 from .policy import CallPolicy
 from .records import CallRecord
 from .routes import Routes
+from .shares import Shares
 from .targets import Targets
 from .turns import Turns
 
@@ -47,6 +48,7 @@ class Stage:
     turns: Turns = field(default_factory=Turns)
     living: dict[str, Live] = field(default_factory=dict[str, Live])
     """Every call that has not ended, by id."""
+    shares: Shares = field(default_factory=Shares)
     observers: list[Callable[[CallRecord], None]] = field(default_factory=list[Callable[[CallRecord], None]])
     """Called with each call that ended."""
     is_closing: bool = False
@@ -56,4 +58,10 @@ class Stage:
         """Give a call that has not ended its place in memory."""
         live = Live(record, self.outputs, self.fanout, self.policy)
         self.living[record.id] = live
+        self.shares.hold(record.requester, record.id)
         return live
+
+    def close(self, live: Live) -> None:
+        """Take a call that has ended out of memory. Twice is no error."""
+        self.living.pop(live.id, None)
+        self.shares.release(live.record.requester, live.id)
