@@ -157,7 +157,8 @@ def permitted(said: str) -> list[str]:
 def _seen_from_outside(session: Session, window: Mapping[str, Any]) -> tuple[str, str]:
     """Return the hub's address as another machine dials it, and the certificate to expect there; the console's page
     Nodes says the same."""
-    url, reach = session.access.url, window.get("reach") or {}
+    url = session.access.url
+    reach: dict[str, Any] = window.get("reach") or {}
     if not is_loopback(url) or not reach.get("url"):
         return url, session.trust.certificate
     return reach["url"], reach["certificate"]
