@@ -34,6 +34,8 @@ export const NO_MACHINES: MachinesView = {
 
 const REFRESH_MS = 150;
 const LIVE_MAX = 500;
+/** What lies behind so many pages of calls that run is not looked for. */
+const LIVE_PAGES_MAX = 20;
 type Part = "machines" | "approvals" | "rules" | "shells";
 
 export function mayApprove(scopes: readonly Scope[]): boolean {
@@ -115,8 +117,15 @@ export class Machines {
 
   async #shells(): Promise<void> {
     if (!mayExecute(this.#scopes)) return;
-    const { calls } = await this.link.call("calls.list", { live: true, limit: LIVE_MAX });
-    this.#set({ shells: calls.filter((call) => call.has_terminal) });
+    const shells: Call[] = [];
+    let before = "";
+    for (let page = 0; page < LIVE_PAGES_MAX; page++) {
+      const { calls, has_more, next_before } = await this.link.call("calls.list", { live: true, limit: LIVE_MAX, ...(before && { before }) });
+      shells.push(...calls.filter((call) => call.has_terminal));
+      before = next_before ?? calls.at(-1)?.id ?? "";
+      if (!has_more || !before) break;
+    }
+    this.#set({ shells });
   }
 
   async #rules(): Promise<void> {

@@ -23,6 +23,21 @@ const REDRAWN_BYTES = 1_048_576;
 const BEGINS_MS = 250;
 const THEME = { background: "#10151d", foreground: "#e7edf5", cursor: "#86b3f0", cursorAccent: "#10151d", selectionBackground: "#35507a" };
 
+/** Sequences that a terminal answers as if somebody typed: what it is, where its cursor stands, which modes it has. */
+const QUERIES = [
+  { final: "c" },
+  { prefix: ">", final: "c" },
+  { prefix: "=", final: "c" },
+  { final: "n" },
+  { prefix: "?", final: "n" },
+  { intermediates: "$", final: "p" },
+  { prefix: "?", intermediates: "$", final: "p" },
+  { prefix: ">", final: "q" },
+  { prefix: "?", final: "u" },
+];
+/** Their numbers ask for a colour where a question mark is in the colour's place. */
+const COLOURS = [4, 10, 11, 12];
+
 type Say = (state: { call?: Call; trouble?: string }) => void;
 
 /** The call behind a terminal: asked for, watched, resized, ended. */
@@ -35,11 +50,19 @@ class Session {
   #at = 0;
   #oldUntil = 0;
   #isRedrawing = false;
+  /** Typed before the call is followed. */
+  #early = "";
 
   constructor(
     readonly screen: Screen,
     readonly say: Say,
-  ) {}
+  ) {
+    // A terminal answers what programs ask of it; they had their answers when this was first drawn.
+    const isOld = () => this.#isRedrawing;
+    for (const id of QUERIES) screen.parser.registerCsiHandler(id, isOld);
+    for (const id of COLOURS) screen.parser.registerOscHandler(id, (asked) => isOld() && asked.includes("?"));
+    screen.parser.registerDcsHandler({ intermediates: "$", final: "q" }, isOld);
+  }
 
   /** Go on with a terminal that runs, or open a new one. */
   async open({ target, name, callId }: OpenShell): Promise<void> {
@@ -83,6 +106,8 @@ class Session {
     };
     this.#stream = hub.watch(callId, watcher, { [STDOUT]: before.offset });
     this.#stream.goOnAt(input);
+    this.write(this.#early);
+    this.#early = "";
   }
 
   #draw(content: Uint8Array, begin: number): Promise<void> {
@@ -108,9 +133,9 @@ class Session {
   }
 
   write(text: string): void {
-    // A terminal answers what programs ask of it; they had their answers when this was first drawn.
-    if (this.#isRedrawing) return;
-    if (this.#call && !isEnded(this.#call)) this.#stream?.write(new TextEncoder().encode(text));
+    if (this.#call && isEnded(this.#call)) return;
+    if (this.#stream) this.#stream.write(new TextEncoder().encode(text));
+    else this.#early += text;
   }
 
   resized(): void {
