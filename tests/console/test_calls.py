@@ -254,10 +254,12 @@ def test_a_terminal_outlives_a_reload(page: Page, hub: Hub) -> None:
     page.reload()
     expect(dialog.get_by_role("status")).to_have_text("running")
     # What is typed before all of it is drawn again is not lost.
-    page.keyboard.type("echo and a\\fter $kept; stty size\n")
+    page.keyboard.type("echo and a\\fter $kept\n")
     expect(screen).to_contain_text("and after 42")
+    page.keyboard.type("while sleep 0.1; do stty size; done\n")
     expect(screen).to_contain_text(re.compile(r"\b\d\d [567]\d\b"))
     assert [each["id"] for each in live_terminals(hub)] == [call["id"]]
+    page.keyboard.press("Control+c")
     page.keyboard.type("exit 5\n")
     expect(dialog.get_by_role("status")).to_have_text("exit status 5")
     page.reload()
