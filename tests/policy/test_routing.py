@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from instar.policy.routing import Choices, TargetFacts, route
+from instar.policy.routing import Choices, Listed, TargetFacts, route
 
 LOCAL = TargetFacts("local", "local", "local", {"os": "linux", "gpu": "no"}, True)
 ALPHA = TargetFacts("dev_1", "Alpha", "node", {"os": "linux", "gpu": "yes"}, True, ("alias-a",), load=2)
@@ -14,7 +14,7 @@ TWIN_1 = TargetFacts("dev_4", "twin", "node", {}, True)
 TWIN_2 = TargetFacts("dev_5", "Twin", "node", {}, True)
 SSH = TargetFacts("ssh:1", "web", "ssh", {"os": "linux"}, True, is_default=True, load=9)
 OTHER = TargetFacts("ssh:2", "other", "ssh", {}, True)
-ALL = (LOCAL, ALPHA, BETA, AWAY, TWIN_1, TWIN_2, SSH, OTHER)
+ALL = Listed((LOCAL, ALPHA, BETA, AWAY, TWIN_1, TWIN_2, SSH, OTHER))
 
 EXPRESSIONS = [
     ("local", "local", ""), ("dev_1", "dev_1", ""), ("alias-a", "dev_1", ""), ("alpha", "dev_1", ""),
@@ -56,9 +56,9 @@ def test_the_first_row_that_is_set_decides_alone(states: tuple[str, ...]) -> Non
 
 
 def test_a_default_ssh_target_is_never_used_unless_chosen() -> None:
-    assert route(Choices(), (LOCAL, SSH)).target == LOCAL
-    assert route(Choices(call="local", org="ssh"), (LOCAL, SSH)).target == LOCAL
-    without = route(Choices(call="ssh"), (LOCAL, OTHER))
+    assert route(Choices(), Listed((LOCAL, SSH))).target == LOCAL
+    assert route(Choices(call="local", org="ssh"), Listed((LOCAL, SSH))).target == LOCAL
+    without = route(Choices(call="ssh"), Listed((LOCAL, OTHER)))
     assert without.error is not None
     assert without.error.code == "no_target"
 
@@ -76,11 +76,23 @@ def test_where_local_is_forbidden_nothing_runs_there(choices: Choices) -> None:
 
 def test_of_several_the_least_loaded_then_the_first_by_name() -> None:
     idle = [TargetFacts(f"dev_{name}", name, "node", {"a": "b"}, True) for name in ("c", "a", "b")]
-    assert route(Choices(call="a=b"), idle).target == idle[1]
-    assert route(Choices(call="a=b"), [idle[0], AWAY._replace(labels={"a": "b"})]).target == idle[0]
+    assert route(Choices(call="a=b"), Listed(idle)).target == idle[1]
+    assert route(Choices(call="a=b"), Listed([idle[0], AWAY._replace(labels={"a": "b"})])).target == idle[0]
 
 
 def test_without_a_machine_of_its_own_local_is_no_target() -> None:
-    routed = route(Choices(), (ALPHA,))
+    routed = route(Choices(), Listed((ALPHA,)))
     assert routed.error is not None
     assert routed.error.code == "no_target"
+
+
+@pytest.mark.parametrize("wanted", ["local", "dev_1", "dev_3", "ssh:1", ""])
+def test_who_is_named_by_its_id_is_looked_up_and_the_others_are_left_alone(wanted: str) -> None:
+    class Indexed:
+        def find(self, target_id: str, /) -> TargetFacts | None:
+            return ALL.find(target_id)
+
+        def facts(self) -> list[TargetFacts]:
+            raise AssertionError("nobody asked for all of them")
+
+    assert route(Choices(org=wanted), Indexed()) == route(Choices(org=wanted), ALL)

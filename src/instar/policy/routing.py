@@ -6,7 +6,7 @@ reason to ask the next one. Nothing set: `local`, where that is not forbidden. d
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from instar.base.errors import InstarError
 from instar.wire.calls import CallError, RouteStep
@@ -44,6 +44,32 @@ class TargetFacts(NamedTuple):
     """Calls under way; of several that fit, the least loaded is chosen."""
 
 
+class KnownTargets(Protocol):
+    """The targets there are. Most calls name one by its id: that is looked up, and nothing is said of the others."""
+
+    def find(self, target_id: str, /) -> TargetFacts | None:
+        """Return the one with exactly this id, or None."""
+        ...
+
+    def facts(self) -> Sequence[TargetFacts]:
+        """Return all of them, connected or not."""
+        ...
+
+
+class Listed(NamedTuple):
+    """A few targets, as `KnownTargets`."""
+
+    targets: Sequence[TargetFacts]
+
+    def find(self, target_id: str, /) -> TargetFacts | None:
+        """Return the one with exactly this id, or None."""
+        return next((each for each in self.targets if each.id == target_id), None)
+
+    def facts(self) -> Sequence[TargetFacts]:
+        """Return all of them."""
+        return self.targets
+
+
 class Choices(NamedTuple):
     """What was chosen at each row of the truth table; empty: nothing."""
 
@@ -68,7 +94,7 @@ class _Found(NamedTuple):
     error: CallError | None = None
 
 
-def route(choices: Choices, targets: Sequence[TargetFacts], *, is_local_forbidden: bool = False) -> Routed:
+def route(choices: Choices, targets: KnownTargets, *, is_local_forbidden: bool = False) -> Routed:
     """Decide where a call goes, by which row, and say of each row what it said.
 
     Guarantees that a row that is set is obeyed or is an error, and that nothing is chosen that nobody chose.
@@ -89,13 +115,16 @@ def route(choices: Choices, targets: Sequence[TargetFacts], *, is_local_forbidde
     return decided
 
 
-def _find(wanted: str, targets: Sequence[TargetFacts], is_local_forbidden: bool) -> _Found:
+def _find(wanted: str, known: KnownTargets, is_local_forbidden: bool) -> _Found:
     if wanted.lower() == LOCAL:
-        return _local(targets, is_local_forbidden)
-    for fits in (_by_id(wanted), _by_alias(wanted), _by_name(wanted), _by_ssh(wanted)):
+        return _local(known, is_local_forbidden)
+    if (exact := known.find(wanted)) is not None:
+        return _only(wanted, [exact], known, is_local_forbidden)
+    targets = known.facts()
+    for fits in (_by_alias(wanted), _by_name(wanted), _by_ssh(wanted)):
         found = [each for each in targets if fits(each)]
         if found:
-            return _only(wanted, found, is_local_forbidden)
+            return _only(wanted, found, known, is_local_forbidden)
     if wanted == SSH:
         return _no_target("there is no default SSH target", "Choose one with `instar ssh default TARGET`.")
     if wanted.startswith("ssh:"):
@@ -103,18 +132,14 @@ def _find(wanted: str, targets: Sequence[TargetFacts], is_local_forbidden: bool)
     return _by_labels(wanted, targets, is_local_forbidden)
 
 
-def _only(wanted: str, found: Sequence[TargetFacts], is_local_forbidden: bool) -> _Found:
+def _only(wanted: str, found: Sequence[TargetFacts], known: KnownTargets, is_local_forbidden: bool) -> _Found:
     if len(found) > 1:
         ids = ", ".join(sorted(each.id for each in found))
         return _no_target(f"{wanted!r} means several: {ids}", "Name one by its id.")
-    return _chosen(found[0]) if found[0].kind != LOCAL else _local(found, is_local_forbidden)
+    return _chosen(found[0]) if found[0].kind != LOCAL else _local(known, is_local_forbidden)
 
 
 Fits = Callable[[TargetFacts], bool]
-
-
-def _by_id(wanted: str) -> Fits:
-    return lambda target: target.id == wanted
 
 
 def _by_alias(wanted: str) -> Fits:
@@ -147,14 +172,14 @@ def _by_labels(wanted: str, targets: Sequence[TargetFacts], is_local_forbidden: 
     return _chosen(order[0])
 
 
-def _local(targets: Sequence[TargetFacts], is_forbidden: bool) -> _Found:
+def _local(known: KnownTargets, is_forbidden: bool) -> _Found:
     if is_forbidden:
         return _no_target(
             "calls on the hub's own machine are forbidden here", "Name a node, or choose one with `instar route set`."
         )
-    for each in targets:
-        if each.kind == LOCAL:
-            return _chosen(each)
+    own = known.find(LOCAL)
+    if own is not None and own.kind == LOCAL:
+        return _chosen(own)
     return _no_target("the hub's own machine serves no calls", "Name a node, or choose one with `instar route set`.")
 
 

@@ -53,6 +53,32 @@ async def test_a_permit_ends_with_the_grant_that_it_was_given_for(site):
     assert (await site.do("nodes.get", node_id="build")).permit == Permit()
 
 
+async def test_what_routing_knows_of_a_node_is_as_new_as_the_node(site):
+    def facts():
+        found = site.nodes.target(BUILD)
+        assert found in site.nodes.targets()
+        return found
+
+    link = await site.permitted(labels={"os": "linux"})
+    assert facts() is facts(), "nothing changed, and yet it was read anew"
+    assert (facts().name, facts().labels, facts().is_connected, facts().aliases) == ("build", {"os": "linux"}, True, ())
+    link.session.declared(Declaration(commands=["exec"], labels={"os": "plan9"}))
+    await site.settle()
+    assert facts().labels == {"os": "plan9"}
+    await site.do("nodes.label", node_id=BUILD, labels={"os": "linux", "gpu": "yes"})
+    assert facts().labels == {"gpu": "yes", "os": "linux"}
+    link.session.closed("it left")
+    assert not facts().is_connected
+    await site.connect(await site.let_in("other"))
+    change = Change(BUILD, site.clock(), "operator")
+    await site.engine.store.transact(lambda tx: revoke(tx, change, Role.NODE))
+    assert site.nodes.target(BUILD) is None
+    await site.engine.store.transact(lambda tx: remove(tx, change))
+    assert site.nodes.target(BUILD) is None
+    await site.let_in()
+    assert (facts().labels, facts().is_connected) == ({}, False)
+
+
 async def test_only_a_node_serves(site):
     operator = await site.let_in("phone", Role.OPERATOR)
     for caller in (site.engine.admin, operator):

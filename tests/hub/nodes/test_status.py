@@ -1,6 +1,6 @@
 from msgspec.structs import replace
 
-from instar.policy.routing import Choices, route
+from instar.policy.routing import Choices, Listed, route
 from instar.wire.nodes import CheckLevel, ExecCheck
 
 
@@ -19,18 +19,18 @@ async def test_local_by_default_is_worth_a_word(site):
         return
 
     site.nodes.local.starter = start
-    site.nodes.status.default_route = lambda: route(Choices(), site.nodes.targets())
+    site.nodes.status.default_route = lambda: route(Choices(), Listed(site.nodes.targets()))
     status, found = await findings(site)
     assert (status.backend, status.target_name, found["local-route"]) == ("local", "local", CheckLevel.WARN)
     site.nodes.obey(is_local=False, telemetry_keep_s=1.0)
-    site.nodes.status.default_route = lambda: route(Choices(), site.nodes.targets(), is_local_forbidden=True)
+    site.nodes.status.default_route = lambda: route(Choices(), Listed(site.nodes.targets()), is_local_forbidden=True)
     status, found = await findings(site)
     assert (status.backend, status.is_local_forbidden, found["exec-host"]) == ("none", True, CheckLevel.ERROR)
 
 
 async def test_the_default_node_is_away_or_may_be_asked_nothing(site):
     link = await site.connect(await site.let_in())
-    site.nodes.status.default_route = lambda: route(Choices(org="build"), site.nodes.targets())
+    site.nodes.status.default_route = lambda: route(Choices(org="build"), Listed(site.nodes.targets()))
     status, found = await findings(site)
     assert (status.backend, status.nodes_paired, status.nodes_connected) == ("node", 1, 1)
     assert (found["paired-node-route"], found["node-permit"]) == (CheckLevel.OK, CheckLevel.WARN)

@@ -95,7 +95,7 @@ class Routes:
         """Decide where a call goes; see `policy.routing.route`."""
         of_agent = self._chosen("", agent_id) if agent_id else ""
         choices = Choices(target, self._of_room(room), of_agent, self._chosen("", ""))
-        return route(choices, self._targets.facts(), is_local_forbidden=self._is_local_forbidden())
+        return route(choices, self._targets, is_local_forbidden=self._is_local_forbidden())
 
     def default(self) -> Routed:
         """Decide where a call goes that names nothing, of no room and no agent."""

@@ -33,7 +33,7 @@ class Targets:
 
     def named(self, ref: str) -> TargetFacts | None:
         """Return what an expression means now, as a call that names it would be routed; None: nothing."""
-        return route(Choices(ref), self.facts()).target
+        return route(Choices(ref), self).target
 
     def executor(self, target_id: str) -> Executor | None:
         """Return the executor of a target that can be reached now."""

@@ -1,6 +1,7 @@
 """Nodes, wired: who may serve, who is connected, what each may be asked. A `TargetSource` for calls."""
 
 from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,11 +25,20 @@ from .handlers import Handlers
 from .links import Ender, ExecutorFactory, NodeLink
 from .local import LocalTarget
 from .permits import refusal
+from .records import NodeRecord
 from .roster import KnownNode, Roster
 from .sessions import LinkedSession, NodeSession
 from .status import Status
 from .telemetry import Reports
 from .views import Views
+
+
+class _Known(NamedTuple):
+    """What routing was told of a node, and from what that was read."""
+
+    device: Device | None
+    record: NodeRecord
+    facts: TargetFacts
 
 
 class Nodes:
@@ -61,6 +71,7 @@ class Nodes:
         self.local = LocalTarget(self.roster)
         self.views = Views(self.roster, self.reports, self.local, clock)
         self.status = Status(self.roster, self.local)
+        self._known: dict[str, _Known] = {}
         self._entrance = Entrance(store, self.roster, self.reports, fanout, scope, clock)
         self._handlers = Handlers(identity.devices, self.roster, self.views, self.reports, self.status, clock)
         pump.apply_with("device.removed", self._removed)
@@ -180,17 +191,27 @@ class Nodes:
         return node_id == LOCAL or self._devices.registry.get(node_id) is not None
 
     def _removed(self, event: Event) -> None:
-        self.reports.forget(msgspec.json.decode(event.payload, type=Device).id)
+        node_id = msgspec.json.decode(event.payload, type=Device).id
+        self._known.pop(node_id, None)
+        self.reports.forget(node_id)
 
     def _facts(self, node: KnownNode) -> TargetFacts:
+        """Return what routing knows of a node; its name and labels are read anew only when what they stand in changed.
+
+        Device and record never change but are replaced, so that they are the same objects says that nothing did.
+        """
         session = node.session
         is_connected = self.local.can_run if node.is_local else session is not None
-        return TargetFacts(
-            id=node.id,
-            name=node.name,
-            kind=NodeKind.LOCAL if node.is_local else NodeKind.NODE,
-            labels=node.labels,
-            is_connected=is_connected,
-            aliases=(node.alias,) if node.alias else (),
-            load=session.executor.calls_running if session is not None else 0,
-        )
+        load = session.executor.calls_running if session is not None else 0
+        known = self._known.get(node.id)
+        if known is not None and known.device is node.device and known.record is node.record:
+            facts = known.facts
+            if facts.is_connected is is_connected and facts.load == load:
+                return facts
+            facts = facts._replace(is_connected=is_connected, load=load)
+        else:
+            kind = NodeKind.LOCAL if node.is_local else NodeKind.NODE
+            aliases = (node.alias,) if node.alias else ()
+            facts = TargetFacts(node.id, node.name, kind, node.labels, is_connected, aliases, load=load)
+        self._known[node.id] = _Known(node.device, node.record, facts)
+        return facts
