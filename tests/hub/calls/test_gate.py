@@ -289,6 +289,32 @@ async def test_a_restart_of_the_hub_asks_what_became_of_a_call(
     assert (ended.state, ended.exit_status, box.starts) == (CallState.DONE, 7, {call.id: 1})
 
 
+@pytest.mark.parametrize("calls_max", [1, 2])
+async def test_after_a_restart_a_machine_takes_no_more_calls_at_once_than_before(
+    bench: Bench, box: ScriptedExecutor, calls_max: int
+) -> None:
+    box.calls_max = 2
+    running = [(await bench.ask(target="box")).id for _ in range(2)]
+    await bench.until(lambda: len(box.sinks) == 2)
+    box.calls_max = calls_max
+    box.sinks.clear()
+    await bench.restart()
+    next_up = [(await bench.ask(target="box")).id for _ in range(2)]
+    await bench.until(lambda: set(box.sinks) >= set(running) and all(map(bench.waits_for, next_up)))
+    for _ in range(20):
+        await bench.pause()
+    assert set(box.starts) == set(running)
+    started: list[str] = []
+    for call_id in (*running, *next_up):
+        box.end(call_id)
+        await bench.until(lambda call_id=call_id: bench.state(call_id) == "ended")
+        left = [each for each in (*running, *next_up) if bench.state(each) != "ended"]
+        await bench.until(lambda left=left: set(left[:calls_max]) <= set(box.sinks))
+        started = [each for each in left if each in box.starts]
+        assert len(started) <= calls_max
+    assert not started
+
+
 async def test_after_a_restart_an_approval_still_counts(
     bench: Bench, box: ScriptedExecutor, gate: ScriptedGate
 ) -> None:
@@ -336,6 +362,8 @@ async def test_after_a_restart_a_machine_has_some_time_to_come_back(
     if comes_back:
         await bench.until(lambda: bench.waits_for(second.id) == "waits for Box to connect")
         bench.target.come("box")
+        await bench.until(lambda: any(method == "resume" for method, _ in box.asked))
+        box.end(first.id)  # It had the one turn that there is.
         await bench.until(lambda: second.id in box.starts)
         box.end(second.id)
     ended = await bench.get(second.id, wait=5)

@@ -49,6 +49,9 @@ class Dispatch:
         live.is_recovered = live.state not in UNSENT
         if live.is_recovered:
             live.severed = "the hub was restarted"
+            # As far as anybody knows it runs still: it counts among what its target takes at once until it has ended.
+            live.turn = live.record.course.target_id
+            self._stage.turns.resume(live.turn)
             live.input.forget()
         else:
             live.wait_early(CALL_RECALL_S)
