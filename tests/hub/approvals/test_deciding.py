@@ -38,6 +38,17 @@ async def test_a_call_is_asked_about_once_and_approved_once(world: World) -> Non
     assert (await world.ask(reason="it is time")).state is ApprovalState.APPROVED
 
 
+async def test_rules_that_change_while_a_call_is_asked_about_hold(world: World) -> None:
+    asking = draft("git push origin main")
+    assert world.approvals.judge(asking).action is Action.ASK
+    rule = {"tool": "*", "value": "git push*", "action": "deny"}
+    await world.do(world.admin, "approvals.add_rule", rule=rule)
+    asked = await world.approvals.request(asking)
+    assert [value.action for value in asked.judged] == [Action.DENY]
+    assert asked.rules == []
+    await refused("denied", world.do(world.admin, "approvals.approve", approval_id=asked.id, digest=asked.digest))
+
+
 async def test_deny_says_why(world: World) -> None:
     asked = await world.ask()
     denied = await world.do(world.admin, "approvals.deny", approval_id=asked.id, feedback="use a branch")

@@ -57,6 +57,9 @@ class Deciding:
         if plan_digest(draft.prepared.plan) != draft.prepared.digest:
             raise InstarError("plan_changed", "the digest that came with the plan is not the plan's")
         at = self._clock()
+        # Judged again, though the gate has asked before: a transaction lies between, or a restart, and what a person is
+        # shown, and the rules that `always` would make, come from the rules as they are now and from no caller's word.
+        # Only calls that are asked about pay for it; `check_allowed` judges once more when somebody approves.
         record = made(draft, self.judge(draft), at, self.expires_s)
 
         async def work(tx: Transaction) -> ApprovalRecord:
