@@ -1,12 +1,23 @@
 """What a command of the dialects asks for, before the gate sees it."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from instar.base.errors import InstarError
-from instar.doors.gateway.node_calls import Carried, Wanted, failure_of, moltis_payload_of, payload_of, wanted_of
+from instar.doors.gateway.node_calls import (
+    Carried,
+    Wanted,
+    failure_of,
+    moltis_payload_of,
+    output,
+    payload_of,
+    wanted_of,
+)
 from instar.wire.calls import Call, CallError, CallState
+from instar.wire.execution import StreamEnd
+from instar.wire.gateway.method import Generation
 
 
 def test_a_program_is_the_hubs_own_tool() -> None:
@@ -89,3 +100,16 @@ def test_why_there_is_none() -> None:
     denied = failure_of(ended("exec", CallState.FAILED, error=CallError("denied", "not today")))
     assert denied is not None
     assert (denied.code, denied.message) == ("denied", "not today")
+
+
+async def test_output_that_cannot_be_read_is_an_error_of_the_dialect_and_no_silence() -> None:
+    async def watch_call(caller: Any, call_id: str, watcher: Any, offsets: Any) -> Any:
+        watcher.output(1, 0, b"so far")
+        watcher.failed(InstarError("output_gone", "its file was removed"))
+        return SimpleNamespace(allow=lambda *_: None, close=lambda: None)
+
+    call: Any = SimpleNamespace(generation=Generation.V4, hub=SimpleNamespace(watch_call=watch_call), caller=None)
+    asked = Call("call_1", "exec", CallState.DONE, "2026-01-01T00:00:00Z", "operator", streams=[StreamEnd(1, 9)])
+    with pytest.raises(InstarError) as refusal:
+        await output(call, asked)
+    assert refusal.value.code == "output_gone"
