@@ -263,3 +263,16 @@ async def test_of_a_node_that_was_removed_nothing_stays(site):
     assert BUILD not in {record.id for record in await site.engine.store.read(records.everyone)}
     assert site.nodes.reports.newest(BUILD) is None
     assert (await site.nodes.reports.history(BUILD, 10, site.clock())).reports == []
+
+
+async def test_a_report_of_a_node_that_is_forgotten_is_not_written(site):
+    link = await site.connect(await site.let_in())
+    change = Change(BUILD, site.clock(), "operator")
+    await site.engine.store.transact(lambda tx: revoke(tx, change, Role.NODE))
+    await site.engine.store.transact(lambda tx: remove(tx, change))
+    await site.settle()
+    await site.nodes.sweep()
+    link.session.reported(Telemetry(cpu_count=1))
+    await site.nodes.flush()
+    written = "SELECT node FROM telemetry WHERE node = ?1"
+    assert await site.engine.store.read(lambda reader: reader.rows(written, BUILD)) == []

@@ -84,12 +84,14 @@ class Reports:
 
         async def work(tx: Transaction) -> None:
             for node_id, at, is_sparse, telemetry in pending:
+                sql = "UPDATE nodes SET last_seen_at = ?3 WHERE org = ?1 AND id = ?2"
+                if not await tx.execute(sql, HOME, node_id, at):
+                    continue  # It was removed while its last report was on its way.
                 await tx.execute(
                     "INSERT INTO telemetry (org, node, at, is_sparse, body) VALUES (?1, ?2, ?3, ?4, ?5)"
                     " ON CONFLICT (org, node, at) DO NOTHING",
                     HOME, node_id, at, int(is_sparse), msgspec.json.encode(telemetry).decode(),
                 )  # fmt: skip
-                await tx.execute("UPDATE nodes SET last_seen_at = ?3 WHERE org = ?1 AND id = ?2", HOME, node_id, at)
 
         if pending:
             await self._store.transact(work)
@@ -98,16 +100,13 @@ class Reports:
         return len(pending)
 
     async def sweep(self, at: Micros) -> int:
-        """Delete reports whose time is over, or whose node is forgotten; return how many. To be called every minute."""
+        """Delete reports whose time is over; return how many. To be called every minute."""
         ended, dense = (Micros(at - int(each * MICROS_PER_S)) for each in (self.keep_s, TELEMETRY_DENSE_S))
 
         async def work(tx: Transaction) -> int:
             swept = await tx.execute("DELETE FROM telemetry WHERE org = ?1 AND at < ?2", HOME, ended)
             sql = "DELETE FROM telemetry WHERE org = ?1 AND at < ?2 AND is_sparse = 0"
-            swept += await tx.execute(sql, HOME, dense)
-            # Of a node that was removed while its last report was on its way.
-            orphans = "DELETE FROM telemetry WHERE org = ?1 AND node NOT IN (SELECT id FROM nodes WHERE org = ?1)"
-            return swept + await tx.execute(orphans, HOME)
+            return swept + await tx.execute(sql, HOME, dense)
 
         return await self._store.transact(work)
 
