@@ -177,7 +177,7 @@ class Handlers:
             call = await act.transact(work, Call)
         except InstarError:
             self._admitting.pop(record.id, None)
-            shares.release(requester, record.id)
+            shares.release(record.id)
             raise
         live = self._stage.living.get(call.id)
         if live is None:

@@ -1,5 +1,7 @@
 """How many calls that have not ended there are: in all, and of each requester, so that none shuts the others out."""
 
+from collections import Counter
+
 from instar.base.errors import InstarError
 from instar.wire.limits import CALLS_LIVE_MAX, CALLS_LIVE_PER_REQUESTER_MAX
 
@@ -10,8 +12,9 @@ class Shares:
     """Which calls of which requester have not ended."""
 
     def __init__(self) -> None:
-        self._held: dict[str, set[str]] = {}
-        self._total = 0
+        self._requesters: dict[str, str] = {}
+        """Of each call that is counted, by id."""
+        self._held = Counter[str]()
 
     def check(self, requester: str) -> None:
         """Let a requester ask for one more.
@@ -19,7 +22,7 @@ class Shares:
         Raises:
             InstarError: `overloaded`, and which of the two limits was met.
         """
-        if len(self._held.get(requester, ())) >= CALLS_LIVE_PER_REQUESTER_MAX:
+        if self._held[requester] >= CALLS_LIVE_PER_REQUESTER_MAX:
             raise InstarError(
                 "overloaded",
                 f"{CALLS_LIVE_PER_REQUESTER_MAX:,} calls of {requester} have not ended: no requester may have more",
@@ -27,7 +30,7 @@ class Shares:
                 retry_after_s=_RETRY_AFTER_S,
                 detail={"limit": "CALLS_LIVE_PER_REQUESTER_MAX", "max": CALLS_LIVE_PER_REQUESTER_MAX},
             )
-        if self._total >= CALLS_LIVE_MAX:
+        if len(self._requesters) >= CALLS_LIVE_MAX:
             raise InstarError(
                 "overloaded",
                 f"{CALLS_LIVE_MAX:,} calls of all requesters have not ended: the hub takes no more",
@@ -38,15 +41,14 @@ class Shares:
 
     def hold(self, requester: str, call_id: str) -> None:
         """Count a call. Twice is no error."""
-        held = self._held.setdefault(requester, set())
-        self._total += call_id not in held
-        held.add(call_id)
+        if call_id not in self._requesters:
+            self._requesters[call_id] = requester
+            self._held[requester] += 1
 
-    def release(self, requester: str, call_id: str) -> None:
+    def release(self, call_id: str) -> None:
         """Count it no more. One that is not counted is no error."""
-        held = self._held.get(requester)
-        if held is not None and call_id in held:
-            held.discard(call_id)
-            self._total -= 1
-            if not held:
+        requester = self._requesters.pop(call_id, None)
+        if requester is not None:
+            self._held[requester] -= 1
+            if not self._held[requester]:
                 del self._held[requester]

@@ -64,4 +64,4 @@ class Stage:
     def close(self, live: Live) -> None:
         """Take a call that has ended out of memory. Twice is no error."""
         self.living.pop(live.id, None)
-        self.shares.release(live.record.requester, live.id)
+        self.shares.release(live.id)

@@ -1,7 +1,7 @@
 """Handlers of `nodes.*`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -29,6 +29,7 @@ from .status import Status
 from .telemetry import Reports
 from .views import Views
 
+T = TypeVar("T")
 _FOREVER = Micros(2**62)
 
 
@@ -79,10 +80,7 @@ class Handlers:
         Raises:
             InstarError: `not_found`.
         """
-        node = self._roster.find(params.node_id)
-        if node is None:
-            raise missing("node", params.node_id)
-        return node
+        return _known(self._roster.find(params.node_id), params.node_id)
 
     def locate_shown(self, caller: Caller, params: wire.NodeRef) -> Node:  # noqa: ARG002 - the shape of Locate
         """Find a node, or what is shown beside nodes.
@@ -90,10 +88,7 @@ class Handlers:
         Raises:
             InstarError: `not_found`.
         """
-        node = self._views.find(params.node_id)
-        if node is None:
-            raise missing("node", params.node_id)
-        return node
+        return _known(self._views.find(params.node_id), params.node_id)
 
     async def list(self, act: Act[wire.NodeQuery, None]) -> wire.NodeList:
         """List nodes, the local machine and SSH targets."""
@@ -210,6 +205,12 @@ class Handlers:
             tx, record, records.CHANGED, actor, name=node.name, connection=connection, is_connected=is_connected
         )
         return self._views.node(node)
+
+
+def _known(found: T | None, node_id: str) -> T:
+    if found is None:
+        raise missing("node", node_id)
+    return found
 
 
 def _permitted(record: NodeRecord, device: Device | None, permit: Permit) -> NodeRecord:
